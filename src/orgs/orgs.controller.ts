@@ -11,7 +11,6 @@ import {
   IfMatch,
   OrgId,
   OwnAccess,
-  PageQuery,
   type Principal,
   Returns,
   RootAccess,
@@ -23,6 +22,7 @@ import {
   CloseOrgBody,
   CreateOrgBody,
   DeleteOrgBody,
+  ListOrgsQuery,
   OrgAnswer,
   OrgClosing,
   OrgList,
@@ -65,7 +65,7 @@ export class OrgsController {
   @Returns(OrgList, { message: 'Organizations retrieved successfully', exports: true })
   listOrgs(
     @Caller() caller: Principal,
-    @Query() query: PageQuery,
+    @Query() query: ListOrgsQuery,
     @ExportAs() format?: ExportFormat,
   ): Promise<OrgList | StreamableFile> {
     return this.orgs.list(caller, query, format);

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiProperty } from '@nestjs/swagger';
-import { IsBoolean, IsInt, IsString, Length, Matches, Max, Min, ValidateIf } from 'class-validator';
-import { BodyExample, IsIpv4Range, IsName, MayBeAbsent, OffsetPagination } from '#platform';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsIn, IsInt, IsString, Length, Matches, Max, Min, ValidateIf } from 'class-validator';
+import { BodyExample, IsIpv4Range, IsName, MayBeAbsent, OffsetPagination, SearchQuery } from '#platform';
 
 const ORG_ID = /^[a-z0-9_]+(-[a-z0-9_]+)*$/;
 const IsOrgId = () =>
@@ -119,11 +119,31 @@ export class OrgCounts {
   @ApiProperty({ type: OrgSiteCounts, nullable: true }) sites: OrgSiteCounts | null;
   /** Provisioning keys in force that expire within seven days. */
   keysEnding: number | null;
+  /** What somebody has to look at: of sites that are offline, sites that are pending and keys that end, those that the caller may read. */
+  attention: number | null;
   lastClaimAt: Date | null;
 }
 
 export class OrgListItem extends OrgView {
   @ApiProperty({ type: OrgCounts, nullable: true }) counts: OrgCounts | null;
+}
+
+export const ORG_SORT = [
+  'orgId',
+  'name',
+  'attention',
+  'online',
+  'offline',
+  'pending',
+  'keysEnding',
+  'lastClaimAt',
+] as const;
+export type OrgSort = (typeof ORG_SORT)[number];
+
+/** `query` is of names and ids. What is not known of an organization, because there is none or the caller may not read it, stands last. */
+export class ListOrgsQuery extends SearchQuery {
+  /** By default `orgId`. */
+  @MayBeAbsent() @IsIn(ORG_SORT) @ApiPropertyOptional({ enum: ORG_SORT }) sort_by?: OrgSort;
 }
 
 export class OrgList {

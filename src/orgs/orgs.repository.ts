@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { And, type EntityManager, In, MoreThan } from 'typeorm';
-import { execute, query, type Window } from '#platform';
+import { type EntityManager, In } from 'typeorm';
+import { execute, query } from '#platform';
 import { Org } from './org.entity.js';
 
 /** All SQL about organizations themselves. */
@@ -18,24 +18,10 @@ export class OrgsRepository {
     return (await query(em, 'SELECT 1 AS one FROM org WHERE org_id = $1', [orgId])).length > 0;
   }
 
-  /** `among`: these alone. */
-  async list(em: EntityManager, window: Window, among?: string[]): Promise<[Org[], number]> {
-    return em.getRepository(Org).findAndCount({
-      ...(among ? { where: { orgId: In(among) } } : {}),
-      order: { orgId: 'ASC' },
-      take: window.limit,
-      skip: window.offset,
-    });
-  }
-
-  /** The same behind an id. */
-  async after(em: EntityManager, orgId: string | undefined, limit: number, among?: string[]): Promise<Org[]> {
-    const own = among ? [In(among)] : [];
-    return em.getRepository(Org).find({
-      where: { orgId: And(MoreThan(orgId ?? ''), ...own) },
-      order: { orgId: 'ASC' },
-      take: limit,
-    });
+  /** In the order that was given, without those that are gone. */
+  async those(em: EntityManager, orgIds: string[]): Promise<Org[]> {
+    const found = new Map((await em.getRepository(Org).findBy({ orgId: In(orgIds) })).map((org) => [org.orgId, org]));
+    return orgIds.flatMap((orgId) => found.get(orgId) ?? []);
   }
 
   /** Claims go on meanwhile: they hold the organization by its key alone. @returns its version, or null. */

@@ -18,7 +18,6 @@ import {
   notFound,
   nothingToChange,
   notify,
-  type PageQuery,
   PgNotifications,
   type Principal,
   rangesOverlap,
@@ -30,8 +29,8 @@ import {
 import { RolesService, UsersService } from '../access/index.js';
 import { AuditService } from '../audit/index.js';
 import type { Org } from './org.entity.js';
-import { OrgOverview, ownOrgs } from './org-overview.js';
-import type { CreateOrgBody, OrgList, OrgListItem, OrgView, UpdateOrgBody } from './orgs.dto.js';
+import { OrgOverview } from './org-overview.js';
+import type { CreateOrgBody, ListOrgsQuery, OrgList, OrgListItem, OrgView, UpdateOrgBody } from './orgs.dto.js';
 import { OrgsRepository } from './orgs.repository.js';
 
 const COLUMNS: Columns<OrgListItem> = {
@@ -147,29 +146,28 @@ export class OrgsService implements OnModuleInit {
   }
 
   /** GET /orgs: every organization of the installation for who may do everything, else those that the caller belongs to, each with what they may know of it. */
-  async list(principal: Principal, query: PageQuery, format?: ExportFormat): Promise<OrgList | StreamableFile> {
-    if (format) return this.exports.start(null, format, this.all(principal));
+  async list(principal: Principal, query: ListOrgsQuery, format?: ExportFormat): Promise<OrgList | StreamableFile> {
+    if (format) return this.exports.start(null, format, this.all(principal, query.query));
     const window = windowOf(query, 1000);
-    const [orgs, total] = await this.repository.list(this.db.manager, window, ownOrgs(principal));
-    return { orgs: await this.counted(principal, orgs), pagination: shapeA(total, window) };
+    const { orgIds, total } = await this.overview.page(principal, query, window);
+    return { orgs: await this.counted(principal, orgIds), pagination: shapeA(total, window) };
   }
 
-  private all(principal: Principal): ExportSource<OrgListItem, string> {
+  private all(principal: Principal, text: string | undefined): ExportSource<OrgListItem, string> {
     return {
       name: 'organizations',
       columns: COLUMNS,
-      page: async (after, limit) =>
-        this.counted(principal, await this.repository.after(this.db.manager, after, limit, ownOrgs(principal))),
+      page: async (after, limit) => this.counted(principal, await this.overview.after(principal, text, after, limit)),
       keyOf: ({ orgId }) => orgId,
       caller: `${principal.kind} ${principal.id}`,
     };
   }
 
-  private async counted(principal: Principal, orgs: Org[]): Promise<OrgListItem[]> {
-    const counts = await this.overview.counts(
-      principal,
-      orgs.map(({ orgId }) => orgId),
-    );
+  private async counted(principal: Principal, orgIds: string[]): Promise<OrgListItem[]> {
+    const [orgs, counts] = await Promise.all([
+      this.repository.those(this.db.manager, orgIds),
+      this.overview.counts(principal, orgIds),
+    ]);
     return orgs.map((org) => ({ ...view(org), counts: counts.get(org.orgId) ?? null }));
   }
 

@@ -147,10 +147,10 @@ describe('many organizations', () => {
     await page.getByText('Attention', { exact: true }).click();
     await page.waitForURL(/sort=/);
     const { orgs } = await dashboard.root.expect<{
-      orgs: { orgId: string; counts: { sites: { offline: number; pending: number }; keysEnding: number } }[];
+      orgs: { orgId: string; counts: { sites: { pending: number }; attention: number } }[];
     }>('GET', '/orgs');
-    const { sites, keysEnding } = orgs.find(({ orgId }) => orgId === fixture.orgId)!.counts;
-    expect(await row.getByRole('cell').nth(1).textContent()).toBe(String(sites.offline + sites.pending + keysEnding));
+    const { sites, attention } = orgs.find(({ orgId }) => orgId === fixture.orgId)!.counts;
+    expect(await row.getByRole('cell').nth(1).textContent()).toBe(String(attention));
     expect(await row.getByRole('cell').nth(4).textContent()).toBe(String(sites.pending));
     await page.getByLabel('Find an organization, or what is in one').fill(fixture.approved.hardwareId);
     const hits = page.getByRole('region', { name: /^Found for/ });

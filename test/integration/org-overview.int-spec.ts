@@ -13,7 +13,12 @@ interface Item {
   orgId: string;
   claimsPausedAt: string | null;
   claimsPausedBy: string | null;
-  counts: { sites: Record<string, number> | null; keysEnding: number | null; lastClaimAt: string | null };
+  counts: {
+    sites: Record<string, number> | null;
+    keysEnding: number | null;
+    attention: number | null;
+    lastClaimAt: string | null;
+  };
 }
 const orgs = (api: Api) => api.expect<{ orgs: Item[]; pagination: { total: number } }>('GET', '/orgs');
 const ids = async (api: Api) => (await orgs(api)).orgs.map(({ orgId }) => orgId);
@@ -67,10 +72,10 @@ describe('the list of organizations', () => {
   it('counts sites by state, keys that end and the last claim, for who may read them', async () => {
     const sites = { total: 3, pending: 0, neverConnected: 2, online: 1, offline: 0, suspended: 0, revoked: 0 };
     const [north] = (await orgs(await person({ north: 'Viewer' }))).orgs;
-    expect(north!.counts).toEqual({ sites, keysEnding: 1, lastClaimAt: null });
+    expect(north!.counts).toEqual({ sites, keysEnding: 1, attention: 1, lastClaimAt: null });
     expect((await orgs(app.root)).orgs.map(({ counts }) => counts.sites!['total'])).toEqual([3, 0, 0]);
     const [asMember] = (await orgs(await person({ north: 'Member' }))).orgs;
-    expect(asMember!.counts).toEqual({ sites: null, keysEnding: null, lastClaimAt: null });
+    expect(asMember!.counts).toEqual({ sites: null, keysEnding: null, attention: null, lastClaimAt: null });
   });
 
   it('is paged, and says who paused claims', async () => {

@@ -16,7 +16,7 @@ export const ORGS_OPERATIONS: Record<string, Operation> = {
     }),
     audit: ['org.create', 'org', 'orgId'],
   },
-  listOrgs: list('key'),
+  listOrgs: list('key', { query: 'a', sort_by: 'attention', order: 'desc' }),
   search: read('key', () => ({ query: { query: 'something' } })),
   getOrg: read('key'),
   exportOrg: read('admin'),

@@ -4,7 +4,8 @@ import { IconBuilding, IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute, Link } from '@tanstack/react-router';
 import { t } from '@texts/orgs';
-import { useLiveEvents } from '@/events/use-live-events';
+import { $api } from '@/api/client';
+import type { ApiPaths, components } from '@/api/types';
 import { CopyId } from '@/kit/copy';
 import { EmptyState } from '@/kit/empty';
 import { formatNumber } from '@/kit/formats';
@@ -12,43 +13,18 @@ import { PageHeader } from '@/kit/page';
 import { PageLink } from '@/kit/page-link';
 import { type SiteState, StateBadge } from '@/kit/state-badge';
 import { Time } from '@/kit/time';
-import { type Column, ListTable } from '@/list/list-table';
+import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
 import { listSearch } from '@/list/search';
-import { type Organization, orgsQuery } from '@/orgs/queries';
 import { HitList } from '@/search/hit-list';
-import { useUser } from '@/session/session';
+import { mayOf, useUser } from '@/session/session';
 
 export const Route = createFileRoute('/_frame/orgs')({ validateSearch: listSearch, component: Organizations });
 
-type Sites = NonNullable<NonNullable<Organization['counts']>['sites']>;
+type Organization = components['schemas']['OrgListItem'];
+type Sites = components['schemas']['OrgSiteCounts'];
+type Sort = NonNullable<NonNullable<ApiPaths['/orgs']['get']['parameters']['query']>['sort_by']>;
 
-/** What somebody has to look at: what is offline, what waits, and keys that end. Undefined where one may read none of it. */
-function attentionOf({ counts }: Organization): number | undefined {
-  if (!counts || (counts.sites === null && counts.keysEnding === null)) return undefined;
-  return (counts.sites ? counts.sites.offline + counts.sites.pending : 0) + (counts.keysEnding ?? 0);
-}
-
-const ORDERS: Record<string, (one: Organization) => string | number | undefined> = {
-  name: ({ name }) => name.toLowerCase(),
-  online: ({ counts }) => counts?.sites?.online,
-  offline: ({ counts }) => counts?.sites?.offline,
-  pending: ({ counts }) => counts?.sites?.pending,
-  attention: attentionOf,
-  keysEnding: ({ counts }) => counts?.keysEnding ?? undefined,
-  lastClaimAt: ({ counts }) => counts?.lastClaimAt ?? undefined,
-};
-
-/** In the order of the address; what is not known stands last, whichever way. */
-function inOrder(rows: Organization[], sort = 'name'): Organization[] {
-  const of = ORDERS[sort.replace(/^-/, '')] ?? ORDERS['name']!;
-  const sign = sort.startsWith('-') ? -1 : 1;
-  return [...rows].sort((a, b) => {
-    const [one, other] = [of(a), of(b)];
-    if (one === other) return 0;
-    if (one === undefined || other === undefined) return one === undefined ? 1 : -1;
-    return one < other ? -sign : sign;
-  });
-}
+const READ_ANEW_MS = 30_000;
 
 function Name({ of: { orgId, name, claimsPausedAt, closedAt } }: { of: Organization }) {
   return (
@@ -93,15 +69,12 @@ const COLUMNS: Column<Organization>[] = [
     key: 'attention',
     title: t.columns.attention,
     ...numeric,
-    render: (one) => {
-      const count = attentionOf(one);
-      if (count === undefined) return null;
-      return (
-        <Text span size="sm" fw={count > 0 ? 700 : 400}>
-          {formatNumber(count)}
+    render: ({ counts }) =>
+      counts?.attention == null ? null : (
+        <Text span size="sm" fw={counts.attention > 0 ? 700 : 400}>
+          {formatNumber(counts.attention)}
         </Text>
-      );
-    },
+      ),
   },
   {
     key: 'online',
@@ -148,20 +121,25 @@ function Organizations() {
   const search = Route.useSearch();
   const navigate = Route.useNavigate();
   const user = useUser();
-  const query = useQuery(orgsQuery);
-  // Of many organizations no stream is followed.
-  useLiveEvents('', false);
-  const [asked] = useDebouncedValue(search.q ?? '', 250);
-  const wanted = search.q?.toLowerCase() ?? '';
-  // Also those of which one may not even read the name by itself: a membership tells it.
-  const listed = new Set(query.data?.orgs.map(({ orgId }) => orgId));
-  const others = user.memberships.filter(({ orgId }) => !listed.has(orgId));
-  const rows: Organization[] | undefined = query.data && [
-    ...query.data.orgs,
-    ...others.map(({ orgId, orgName }) => ({ orgId, name: orgName })),
-  ];
-  const shown =
-    rows && inOrder(rows, search.sort).filter(({ orgId, name }) => `${orgId} ${name}`.toLowerCase().includes(wanted));
+  const [asked] = useDebouncedValue(search.q?.trim() ?? '', 250);
+  const sort = search.sort ?? 'name';
+  const query = useQuery({
+    ...$api.queryOptions('get', '/orgs', {
+      params: {
+        query: {
+          ...(asked ? { query: asked } : {}),
+          sort_by: sort.replace(/^-/, '') as Sort,
+          order: sort.startsWith('-') ? 'desc' : 'asc',
+          page: search.page,
+          pageSize: PAGE_SIZE,
+        },
+      },
+    }),
+    // Of many organizations no stream is followed.
+    refetchInterval: READ_ANEW_MS,
+  });
+  // Those of which one may not read so much are not in the list, and a membership tells their names.
+  const others = user.memberships.filter(({ orgId }) => !mayOf(user, orgId, 'getOrg'));
   return (
     <>
       <PageHeader title={t.title} />
@@ -173,17 +151,19 @@ function Organizations() {
           aria-label={t.search}
           value={search.q ?? ''}
           onChange={({ currentTarget }) =>
-            void navigate({ search: { ...search, q: currentTarget.value || undefined }, replace: true })
+            void navigate({
+              search: { ...search, page: undefined, q: currentTarget.value || undefined },
+              replace: true,
+            })
           }
         />
-        {asked.trim().length > 1 && <HitList text={asked} />}
+        {asked.length > 1 && <HitList text={asked} />}
         <ListTable
           id="orgs"
           label={t.list}
           query={query}
-          rows={shown}
-          total={shown?.length}
-          pageSize={1000}
+          rows={query.data?.orgs}
+          total={query.data?.pagination.total}
           rowId={({ orgId }) => orgId}
           columns={COLUMNS}
           search={search}
@@ -204,8 +184,22 @@ function Organizations() {
               )}
             </Stack>
           )}
-          empty={<EmptyState icon={<IconBuilding />} title={t.empty.title} description={t.empty.description} />}
+          empty={
+            others.length === 0 && (
+              <EmptyState icon={<IconBuilding />} title={t.empty.title} description={t.empty.description} />
+            )
+          }
         />
+        {others.length > 0 && (
+          <Group gap="md">
+            <Text size="sm">{t.others}</Text>
+            {others.map(({ orgId, orgName }) => (
+              <PageLink key={orgId} to="/org/$org" params={{ org: orgId }}>
+                {orgName}
+              </PageLink>
+            ))}
+          </Group>
+        )}
       </Stack>
     </>
   );

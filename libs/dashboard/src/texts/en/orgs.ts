@@ -14,6 +14,7 @@ export const t = {
     keysEnding: 'Keys that end',
     lastClaimAt: 'Last claim',
   },
+  others: 'You belong to these too, and may not see what is in them:',
   empty: {
     title: 'You belong to no organization',
     description: 'Somebody who administers one can invite you.',
