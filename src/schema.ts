@@ -56,6 +56,7 @@ import { JobProgressTold1765150000000 } from './migrations/1765150000000-job-pro
 import { AuditNames1765150000010 } from './migrations/1765150000010-audit-names.js';
 import { SetupLinks1765170000000 } from './migrations/1765170000000-setup-links.js';
 import { VersionOrder1765180000000 } from './migrations/1765180000000-version-order.js';
+import { SessionUses1765190000000 } from './migrations/1765190000000-session-uses.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -117,4 +118,5 @@ export const MIGRATIONS = [
   AuditNames1765150000010,
   SetupLinks1765170000000,
   VersionOrder1765180000000,
+  SessionUses1765190000000,
 ];

@@ -15,6 +15,7 @@ const WITHOUT = {
   'job.cancel': 'job.finished',
   'auth.login': 'of no organization',
   'auth.logout': 'of no organization',
+  'auth.end_session': 'of no organization',
   'user.change_password': 'of no organization',
   'user.prove_mailbox': 'of no organization',
   'user.reset_password': 'of no organization',

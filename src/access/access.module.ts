@@ -25,6 +25,7 @@ import { RolesService } from './roles/roles.service.js';
 import { LoginService } from './sessions/login.service.js';
 import { RefusedLogins } from './sessions/refused-logins.js';
 import { SessionCookie } from './sessions/session-cookie.js';
+import { SessionUses } from './sessions/session-uses.js';
 import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsRepository } from './sessions/sessions.repository.js';
 import { SessionsService } from './sessions/sessions.service.js';
@@ -82,6 +83,7 @@ import { UsersService } from './users/users.service.js';
     RolesService,
     SessionsRepository,
     SessionCookie,
+    SessionUses,
     SessionsService,
     SessionTokens,
     SiteCredentialsRepository,

@@ -95,7 +95,7 @@ export class Authenticator {
       }
       case 'session': {
         const sessionHash = sha256(presented.token);
-        const principal = await this.sessions.authenticate(sessionHash);
+        const principal = await this.sessions.authenticate(sessionHash, address);
         if (!principal) throw new AppError('unauthenticated', 'Not logged in');
         return { ...principal, address, sessionHash };
       }
@@ -153,4 +153,5 @@ export const anonymous = (request: GatehouseRequest): Principal => ({
   id: null,
   name: 'anonymous',
   address: addressOf(request),
+  ...(request.headers['user-agent'] === undefined ? {} : { userAgent: request.headers['user-agent'] }),
 });

@@ -2,6 +2,8 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Dashboard, expectAccessible } from '../support/browser/dashboard.js';
 import { FixtureOrg, PASSWORD } from '../support/fixture-org.js';
+import { logIn } from '../support/log-in.js';
+import { until } from '../support/server.js';
 
 let dashboard: Dashboard;
 let fixture: FixtureOrg;
@@ -195,5 +197,45 @@ describe('the server', () => {
     const visitor = await dashboard.signedIn({ email: fixture.callers.admin.email, password: PASSWORD });
     const page = await visitor.goTo('/server');
     await page.getByRole('heading', { name: 'You may not see this' }).waitFor();
+  });
+});
+
+describe("one's own sessions", () => {
+  it('are told in the account, and ended there: one, or all but this one', async () => {
+    const { email, api } = await fixture.user('Member');
+    const [there, third] = [
+      await logIn(dashboard.server.url, email, PASSWORD),
+      await logIn(dashboard.server.url, email, PASSWORD),
+    ];
+    const visitor = await dashboard.visitor();
+    visitor.expectComplaint(/401/);
+    const page = await visitor.goTo('/login?to=/account');
+    await page.getByLabel('E-mail address').fill(email);
+    await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    const rows = page.getByRole('table', { name: 'Your sessions, the one used last first' }).locator('tbody tr');
+    const here = rows.filter({ hasText: 'This one' });
+    await here.getByText('Chrome on Linux').waitFor();
+    expect(await here.getByText('127.0.0.1').count()).toBe(1);
+    expect(await here.getByRole('button', { name: /^End / }).count()).toBe(0);
+    expect(await rows.count()).toBe(4);
+    await expectAccessible(page);
+    await rows
+      .getByRole('button', { name: /^End the session in / })
+      .first()
+      .click();
+    const dialog = page.getByRole('dialog', { name: 'End a session' });
+    expect(await dialog.getByRole('button', { name: 'Copy as curl' }).count()).toBe(0);
+    await dialog.getByRole('button', { name: 'End', exact: true }).click();
+    await page.getByText('The session has ended').waitFor();
+    await until(async () => (await rows.count()) === 3);
+    await page.getByRole('button', { name: 'End all others' }).click();
+    await page.getByRole('dialog').getByText('2 sessions end; this one stays.').waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'End all others' }).click();
+    await page.getByText('2 other sessions have ended').waitFor();
+    await until(async () => (await rows.count()) === 1);
+    for (const ended of [api, there, third]) await until(async () => (await ended.get('/user')).status === 401);
+    await page.reload();
+    await here.waitFor();
   });
 });

@@ -41,6 +41,7 @@ const CLAIM_DOORS = /\/auth\/newt\/|\/provision$|\/simpleenroll$/;
 const OF_NO_ORG = new Set([
   'auth.login',
   'auth.logout',
+  'auth.end_session',
   'user.change_password',
   'user.set_two_factor',
   'user.verify',

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { ApiKeyUses } from '../../src/access/api-keys/api-key-uses.js';
 import type { ApiKeyView } from '../../src/access/api-keys/api-keys.dto.js';
+import { ApiKeysRepository } from '../../src/access/api-keys/api-keys.repository.js';
 import { ApiKeysService } from '../../src/access/index.js';
 import { adminId, one, orgKey, setUpAccess, sql, two } from '../support/access.js';
 import { Api, newHardwareId, provision } from '../support/api.js';
@@ -28,12 +28,12 @@ describe('an API key', () => {
     const key = await orgKey('acme', ['getOrg']);
     expect(await view(key.id)).toMatchObject({ lastUsedAt: null, lastUsedFrom: null });
     await new Api(one.url, `${key.id}.wrong`).get('/v1/org/acme');
-    const writes = vi.spyOn(one.app.get(ApiKeyUses)['repository'], 'used');
+    const writes = vi.spyOn(one.app.get(ApiKeysRepository), 'used');
     const api = new Api(one.url, key.token);
     for (let i = 0; i < 5; i++) expect((await api.get('/v1/org/acme')).status).toBe(200);
     const first = await until(async () => (await view(key.id)).lastUsedAt);
     expect((await view(key.id)).lastUsedFrom).toBe('127.0.0.1');
-    expect(writes.mock.calls.flatMap(([, uses]) => uses).filter((use) => use.apiKeyId === key.id)).toHaveLength(1);
+    expect(writes.mock.calls.flatMap(([, uses]) => uses).filter((use) => use.id === key.id)).toHaveLength(1);
     // Another server notes its own, and an earlier use that is written late changes nothing.
     expect((await new Api(two.url, key.token).get('/v1/org/acme')).status).toBe(200);
     const second = await until(async () => {
@@ -41,9 +41,9 @@ describe('an API key', () => {
       return lastUsedAt !== first && lastUsedAt;
     });
     expect(second > first).toBe(true);
-    await one.app.get(ApiKeyUses)['repository'].used(one.db.manager, [
-      { apiKeyId: key.id, address: '192.0.2.9', at: new Date(first) },
-      { apiKeyId: 'gone', address: null, at: new Date() },
+    await one.app.get(ApiKeysRepository).used(one.db.manager, [
+      { id: key.id, address: '192.0.2.9', at: new Date(first) },
+      { id: 'gone', address: null, at: new Date() },
     ]);
     expect(await view(key.id)).toMatchObject({ lastUsedAt: second, lastUsedFrom: '127.0.0.1' });
   });

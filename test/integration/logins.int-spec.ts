@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Retention, systemPrincipal } from '#platform';
 import { UsersService } from '../../src/access/index.js';
+import { SessionsRepository } from '../../src/access/sessions/sessions.repository.js';
 import { admin, adminId, audited, database, member, one, orgKey, setUpAccess, sql, two } from '../support/access.js';
 import { Api } from '../support/api.js';
 import { CSRF, createUser, logIn, startApp } from '../support/app.js';
@@ -166,6 +167,73 @@ describe('a session', () => {
     await one.app.get(UsersService).resetPassword(systemPrincipal('admin command'), email, 'set by hand');
     await until(async () => (await session.get('/user')).status === 401);
     await logIn(one.url, email, 'set by hand');
+  });
+
+  it('is told to its user, with where it began and was last used, and to nobody else', async () => {
+    const email = 'sessions@example.com';
+    const userId = await createUser(one, { email, password: 'correct horse' });
+    const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
+    await new Api(one.url, undefined, { ...CSRF, 'user-agent': `${firefox} ${'x'.repeat(300)}` }).post('/auth/login', {
+      email,
+      password: 'correct horse',
+    });
+    const here = await logIn(one.url, email, 'correct horse');
+    const list = async (api: Api) =>
+      (await api.expect<{ sessions: Record<string, unknown>[] }>('GET', '/auth/sessions')).sessions;
+    const [mine, other] = await list(here);
+    const seen = { createdFrom: '127.0.0.1', lastUsedFrom: '127.0.0.1' };
+    expect(mine).toMatchObject({ ...seen, isCurrent: true });
+    expect(other).toMatchObject({
+      ...seen,
+      isCurrent: false,
+      userAgent: `${firefox} ${'x'.repeat(300)}`.slice(0, 300),
+    });
+    expect(mine!['lastUsedAt']).toEqual(expect.any(String));
+    expect(
+      (await list(await logIn(two.url, admin.email, admin.password))).map(({ sessionId }) => sessionId),
+    ).not.toContain(mine!['sessionId']);
+    // A use is written behind the answer; one that was kept from another time is not.
+    await sql(`UPDATE user_session SET last_used_at = now() - interval '1 hour' WHERE user_id = $1`, [userId]);
+    const sessionId = String(mine!['sessionId']);
+    const repository = one.app.get(SessionsRepository);
+    const earlier = new Date(Date.now() - 2 * 3_600_000);
+    await repository.used(one.db.manager, [{ id: sessionId, address: '192.0.2.9', at: earlier }]);
+    expect((await list(here))[0]).toMatchObject({ sessionId, lastUsedFrom: '127.0.0.1' });
+    const elsewhere = new Api(two.url, undefined, here.extra);
+    expect((await elsewhere.get('/user')).status).toBe(200);
+    await until(async () => Date.parse(String((await list(here))[0]!['lastUsedAt'])) > Date.now() - 60_000);
+  });
+
+  it('is ended by its user on every server, one alone or all the others', async () => {
+    const email = 'ends@example.com';
+    const userId = await createUser(one, { email, password: 'correct horse' });
+    const [here, there, third] = [
+      await logIn(one.url, email, 'correct horse'),
+      await logIn(two.url, email, 'correct horse'),
+      await logIn(two.url, email, 'correct horse'),
+    ];
+    const idOf = async (api: Api) =>
+      (
+        await api.expect<{ sessions: { sessionId: string; isCurrent: boolean }[] }>('GET', '/auth/sessions')
+      ).sessions.find(({ isCurrent }) => isCurrent)!.sessionId;
+    const id = await idOf(there);
+    const somebody = await logIn(one.url, member.email, member.password);
+    expect((await somebody.delete(`/auth/session/${id}`)).status).toBe(404);
+    expect((await here.delete('/auth/session/none')).status).toBe(404);
+    expect((await there.get('/user')).status).toBe(200);
+    expect((await here.delete(`/auth/session/${id}`)).status).toBe(200);
+    await until(async () => (await there.get('/org/acme')).status === 401);
+    expect((await here.delete(`/auth/session/${id}`)).status).toBe(404);
+    expect((await here.post<{ ended: number }>('/auth/end-other-sessions')).body.data).toEqual({ ended: 1 });
+    await until(async () => (await third.get('/org/acme')).status === 401);
+    expect((await here.post<{ ended: number }>('/auth/end-other-sessions')).body.data).toEqual({ ended: 0 });
+    expect((await here.get('/user')).status).toBe(200);
+    expect((await somebody.get('/user')).status).toBe(200);
+    expect(
+      await sql(`SELECT details FROM audit WHERE action = 'auth.end_session' AND target_id = $1 ORDER BY audit_id`, [
+        userId,
+      ]),
+    ).toEqual([{ details: { sessionId: id } }, { details: { count: 1 } }]);
   });
 
   it('stores no token', async () => {

@@ -27,6 +27,8 @@ export interface Principal {
   endsAt?: Date;
   /** The site, when a site credential authenticated. */
   site?: { siteId: number; orgId: string; credentialId: number };
+  /** What the program of somebody unknown calls itself: a session that begins is remembered by it. */
+  userAgent?: string;
   /** Hash of the session cookie's token, when a session authenticated. */
   sessionHash?: Buffer;
 }

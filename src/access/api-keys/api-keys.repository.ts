@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type EntityManager, IsNull, MoreThan } from 'typeorm';
 import { execute, prepared, type Window } from '#platform';
+import type { Use } from '../last-uses.js';
 import { ApiKey } from './api-key.entity.js';
 
 export interface StoredKey {
@@ -10,13 +11,6 @@ export interface StoredKey {
   secretHash: Buffer;
   actions: string[];
   expiresAt: Date | null;
-}
-
-/** That a key was used. */
-export interface KeyUse {
-  apiKeyId: string;
-  address: string | null;
-  at: Date;
 }
 
 /** All SQL about API keys. */
@@ -84,14 +78,14 @@ export class ApiKeysRepository {
   }
 
   /** Of several uses of one key the last one counts, and none goes back behind what another server wrote. */
-  async used(em: EntityManager, uses: KeyUse[]): Promise<void> {
+  async used(em: EntityManager, uses: Use[]): Promise<void> {
     await execute(
       em,
       `WITH u AS (SELECT DISTINCT ON (id) * FROM unnest($1::text[], $2::inet[], $3::timestamptz[]) AS u(id, address, at) ORDER BY id, at DESC),
          held AS (SELECT k.api_key_id FROM api_key k JOIN u ON u.id = k.api_key_id ORDER BY 1 FOR NO KEY UPDATE OF k)
        UPDATE api_key k SET last_used_at = u.at, last_used_address = u.address FROM u JOIN held ON held.api_key_id = u.id
        WHERE k.api_key_id = u.id AND coalesce(k.last_used_at < u.at, true)`,
-      [uses.map((u) => u.apiKeyId), uses.map((u) => u.address), uses.map((u) => u.at)],
+      [uses.map((u) => u.id), uses.map((u) => u.address), uses.map((u) => u.at)],
     );
   }
 

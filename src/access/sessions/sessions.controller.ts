@@ -1,10 +1,10 @@
-import { Body, Controller, Get, Post, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Caller, ErrorResponses, type Principal, Public, Returns, UserAccess } from '#platform';
+import { Caller, ErrorResponses, PageQuery, type Principal, Public, Returns, UserAccess } from '#platform';
 import { LoginService } from './login.service.js';
 import { SessionCookie } from './session-cookie.js';
-import { ChangePasswordBody, LoginBody, LoginView, UserView } from './sessions.dto.js';
+import { ChangePasswordBody, EndedSessions, LoginBody, LoginView, OwnSessionList, UserView } from './sessions.dto.js';
 import { SessionsService } from './sessions.service.js';
 
 @ApiTags('Session')
@@ -38,6 +38,32 @@ export class SessionsController {
   async logout(@Caller() caller: Principal, @Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
     await this.sessions.close(caller);
     this.cookie.clear(reply);
+  }
+
+  /** List the sessions of the logged-in user that have not ended, the one used last first */
+  @Get('auth/sessions')
+  @UserAccess()
+  @Returns(OwnSessionList, { message: 'Sessions retrieved successfully' })
+  listOwnSessions(@Caller() caller: Principal, @Query() query: PageQuery): Promise<OwnSessionList> {
+    return this.sessions.list(caller, query);
+  }
+
+  /** End a session of the logged-in user, wherever it was begun */
+  @Delete('auth/session/:sessionId')
+  @UserAccess({ csrf: true })
+  @ErrorResponses(404)
+  @Returns(null, { message: 'Session ended successfully' })
+  endOwnSession(@Caller() caller: Principal, @Param('sessionId') sessionId: string): Promise<void> {
+    return this.sessions.end(caller, sessionId);
+  }
+
+  /** End every session of the logged-in user but this one */
+  @Post('auth/end-other-sessions')
+  @UserAccess({ csrf: true })
+  @HttpCode(200)
+  @Returns(EndedSessions, { message: 'Other sessions ended successfully' })
+  endOtherSessions(@Caller() caller: Principal): Promise<EndedSessions> {
+    return this.sessions.endOthers(caller);
   }
 
   /** Change the password and end the user's other sessions */

@@ -1,5 +1,5 @@
 import { IsString, Length } from 'class-validator';
-import { BodyExample, MaxBytes } from '#platform';
+import { BodyExample, MaxBytes, OffsetPagination } from '#platform';
 import { MAX_PASSWORD_BYTES } from '../users/passwords.js';
 
 @BodyExample({ email: 'admin@example.com', password: 'correct horse battery' })
@@ -61,4 +61,29 @@ export class UserView {
   /** Holds every action in every organization, member or not. */
   serverAdmin: boolean;
   memberships: UserMembershipView[];
+}
+
+/** A session of the caller's. */
+export class OwnSession {
+  sessionId: string;
+  /** The one that asks. */
+  isCurrent: boolean;
+  /** What its browser called itself when it began; null where it said nothing, or began before this was kept. */
+  userAgent: string | null;
+  createdAt: Date;
+  createdFrom: string | null;
+  /** To the minute. */
+  lastUsedAt: Date | null;
+  lastUsedFrom: string | null;
+  expiresAt: Date;
+}
+
+export class OwnSessionList {
+  sessions: OwnSession[];
+  pagination: OffsetPagination;
+}
+
+export class EndedSessions {
+  /** How many there were. */
+  ended: number;
 }

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { RolePreset } from '#contracts';
-import { execute, prepared, query } from '#platform';
+import { execute, prepared, query, type Window } from '#platform';
+import type { Use } from '../last-uses.js';
+import type { OwnSession } from './sessions.dto.js';
 
 export interface MembershipRow {
   orgId: string;
@@ -22,6 +24,7 @@ export interface UserRow {
 }
 
 export interface SessionRow extends UserRow {
+  sessionId: string;
   secondsLeft: number;
 }
 
@@ -39,7 +42,7 @@ export class SessionsRepository {
     const rows = await prepared<SessionRow>(
       em,
       'session_find',
-      `SELECT ${USER}, extract(epoch FROM s.expires_at - now())::float8 AS "secondsLeft"
+      `SELECT ${USER}, s.session_id AS "sessionId", extract(epoch FROM s.expires_at - now())::float8 AS "secondsLeft"
        FROM user_session s JOIN "user" u USING (user_id)
        WHERE s.token_hash = $1 AND s.expires_at > now()`,
       [tokenHash],
@@ -56,16 +59,56 @@ export class SessionsRepository {
   /** Also forgets the user's sessions that have ended by themselves. */
   async insert(
     em: EntityManager,
-    session: { tokenHash: Buffer; userId: string; address: string | null; ttlHours: number },
+    session: { tokenHash: Buffer; userId: string; address: string | null; userAgent: string | null; ttlHours: number },
   ): Promise<Date> {
     await execute(em, 'DELETE FROM user_session WHERE user_id = $1 AND expires_at <= now()', [session.userId]);
     const rows = await query<{ expiresAt: Date }>(
       em,
-      `INSERT INTO user_session (token_hash, user_id, address, expires_at)
-       VALUES ($1, $2, $3, now() + make_interval(hours => $4)) RETURNING expires_at AS "expiresAt"`,
-      [session.tokenHash, session.userId, session.address, session.ttlHours],
+      `INSERT INTO user_session (token_hash, user_id, address, user_agent, last_used_at, last_used_address, expires_at)
+       VALUES ($1, $2, $3, $4, now(), $3, now() + make_interval(hours => $5)) RETURNING expires_at AS "expiresAt"`,
+      [session.tokenHash, session.userId, session.address, session.userAgent, session.ttlHours],
     );
     return rows[0]!.expiresAt;
+  }
+
+  /** A user's sessions that have not ended, the one used last first. `here`: which of them asks. */
+  async ofUser(em: EntityManager, userId: string, here: Buffer, window: Window): Promise<[OwnSession[], number]> {
+    const rows = await query<OwnSession>(
+      em,
+      `SELECT session_id AS "sessionId", token_hash = $2 AS "isCurrent", user_agent AS "userAgent", created_at AS "createdAt", host(address) AS "createdFrom",
+         last_used_at AS "lastUsedAt", host(last_used_address) AS "lastUsedFrom", expires_at AS "expiresAt"
+       FROM user_session WHERE user_id = $1 AND expires_at > now()
+       ORDER BY last_used_at DESC NULLS LAST, created_at DESC, session_id LIMIT $3 OFFSET $4`,
+      [userId, here, window.limit, window.offset],
+    );
+    const [found] = await query<{ total: number }>(
+      em,
+      'SELECT count(*)::int AS total FROM user_session WHERE user_id = $1 AND expires_at > now()',
+      [userId],
+    );
+    return [rows, found!.total];
+  }
+
+  /** Of several uses of one session the last one counts, and none goes back behind what another server wrote. */
+  async used(em: EntityManager, uses: Use[]): Promise<void> {
+    await execute(
+      em,
+      `WITH u AS (SELECT DISTINCT ON (id) * FROM unnest($1::uuid[], $2::inet[], $3::timestamptz[]) AS u(id, address, at) ORDER BY id, at DESC),
+         held AS (SELECT s.session_id FROM user_session s JOIN u ON u.id = s.session_id ORDER BY 1 FOR NO KEY UPDATE OF s)
+       UPDATE user_session s SET last_used_at = u.at, last_used_address = u.address FROM u JOIN held ON held.session_id = u.id
+       WHERE s.session_id = u.id AND coalesce(s.last_used_at < u.at, true)`,
+      [uses.map((u) => u.id), uses.map((u) => u.address), uses.map((u) => u.at)],
+    );
+  }
+
+  /** @param sessionId as somebody wrote it @returns false when it is none of the user's */
+  async deleteById(em: EntityManager, userId: string, sessionId: string): Promise<boolean> {
+    return (
+      (await execute(em, 'DELETE FROM user_session WHERE user_id = $1 AND session_id::text = $2', [
+        userId,
+        sessionId,
+      ])) === 1
+    );
   }
 
   async delete(em: EntityManager, tokenHash: Buffer): Promise<boolean> {

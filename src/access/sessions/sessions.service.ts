@@ -7,18 +7,27 @@ import {
   Config,
   Db,
   InvalidatedCache,
+  notFound,
   notify,
+  type PageQuery,
   PgNotifications,
   type Principal,
   Retention,
   sha256,
+  shapeA,
+  windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
-import type { UserView } from './sessions.dto.js';
+import { SessionUses } from './session-uses.js';
+import type { EndedSessions, OwnSessionList, UserView } from './sessions.dto.js';
 import { type MembershipRow, SessionsRepository, type UserRow } from './sessions.repository.js';
 
 type UserPrincipal = Pick<Principal, 'authority' | 'kind' | 'id' | 'name' | 'orgUids'>;
+/** What of a program's name is kept. */
+const MAX_USER_AGENT = 300;
+
 interface KnownSession {
+  sessionId: string;
   userId: string;
   orgIds: string[];
   /** performance.now() at which it ends by itself. */
@@ -35,6 +44,7 @@ export class SessionsService implements OnModuleInit {
     private readonly db: Db,
     private readonly config: Config,
     private readonly repository: SessionsRepository,
+    private readonly uses: SessionUses,
     private readonly audit: AuditService,
     private readonly retention: Retention,
     notifications: PgNotifications,
@@ -52,9 +62,11 @@ export class SessionsService implements OnModuleInit {
   }
 
   /** @returns who is logged in, with memberships and actions, or null; one query, cached until a notice drops it. */
-  async authenticate(tokenHash: Buffer): Promise<UserPrincipal | null> {
+  async authenticate(tokenHash: Buffer, address: string | null): Promise<UserPrincipal | null> {
     const session = await this.known.get(tokenHash.toString('base64'), () => this.load(tokenHash));
-    return session && session.endsAt > performance.now() ? session.principal : null;
+    if (!session || session.endsAt <= performance.now()) return null;
+    this.uses.note(session.sessionId, address);
+    return session.principal;
   }
 
   /** Who a user is by now, logged in or not, for work that goes on after its request. @returns null when there is none */
@@ -66,11 +78,12 @@ export class SessionsService implements OnModuleInit {
   /** @returns the cookie's token and its end; stored is only the token's hash. */
   async open(tx: EntityManager, principal: Principal & { id: string }): Promise<{ token: string; expiresAt: Date }> {
     const token = randomBytes(32).toString('base64url');
-    const { id: userId, address } = principal;
+    const { id: userId, address, userAgent } = principal;
     const expiresAt = await this.repository.insert(tx, {
       tokenHash: sha256(token),
       userId,
       address,
+      userAgent: userAgent?.slice(0, MAX_USER_AGENT) ?? null,
       ttlHours: this.config.access.sessionTtlHours,
     });
     return { token, expiresAt };
@@ -86,6 +99,46 @@ export class SessionsService implements OnModuleInit {
         action: 'auth.logout',
         target: { type: 'user', id: principal.id! },
       });
+    });
+  }
+
+  /** GET /auth/sessions, shape A: those of the caller. */
+  async list(principal: Principal, page: PageQuery): Promise<OwnSessionList> {
+    const window = windowOf(page, 1000);
+    const [sessions, total] = await this.repository.ofUser(
+      this.db.manager,
+      principal.id!,
+      principal.sessionHash!,
+      window,
+    );
+    return { sessions, pagination: shapeA(total, window) };
+  }
+
+  /** DELETE /auth/session/{sessionId}: one of the caller's, which may be the one that asks. @throws not_found */
+  async end(principal: Principal, sessionId: string): Promise<void> {
+    const userId = principal.id!;
+    await this.db.tx(async (tx) => {
+      if (!(await this.repository.deleteById(tx, userId, sessionId))) throw notFound('Session');
+      await this.ended(tx, principal, { sessionId });
+    });
+  }
+
+  /** POST /auth/end-other-sessions: all of the caller's but the one that asks. */
+  async endOthers(principal: Principal): Promise<EndedSessions> {
+    return this.db.tx(async (tx) => {
+      const ended = await this.repository.deleteOfUser(tx, principal.id!, principal.sessionHash);
+      if (ended > 0) await this.ended(tx, principal, { count: ended });
+      return { ended };
+    });
+  }
+
+  private async ended(tx: EntityManager, principal: Principal, details: Record<string, unknown>): Promise<void> {
+    await notify(tx, 'access_changed', `user:${principal.id}`);
+    await this.audit.record(tx, principal, {
+      orgId: null,
+      action: 'auth.end_session',
+      target: { type: 'user', id: principal.id! },
+      details,
     });
   }
 
@@ -108,6 +161,7 @@ export class SessionsService implements OnModuleInit {
     const row = await this.repository.find(this.db.manager, tokenHash);
     if (!row) return null;
     return {
+      sessionId: row.sessionId,
       userId: row.userId,
       orgIds: row.memberships.map((m) => m.orgId),
       endsAt: performance.now() + row.secondsLeft * 1000,

@@ -1,5 +1,5 @@
 import { type FixtureOrg, PASSWORD } from '../fixture-org.js';
-import { CSRF } from '../log-in.js';
+import { CSRF, logIn } from '../log-in.js';
 import { type Call, list, type Operation, PAGE, read } from './operation.js';
 
 export const PEOPLE_OPERATIONS: Record<string, Operation> = {
@@ -39,6 +39,30 @@ export const PEOPLE_OPERATIONS: Record<string, Operation> = {
     audit: ['user.change_password', 'user'],
   },
   getUser: read('user'),
+  listOwnSessions: { by: 'user', call: () => ({ query: PAGE }) },
+  endOwnSession: {
+    by: 'user',
+    async call(fixture) {
+      const { api, email, userId } = await fixture.user('Member');
+      await logIn(fixture.root.url, email, PASSWORD);
+      const { sessions } = await api.expect<{ sessions: { sessionId: string; isCurrent: boolean }[] }>(
+        'GET',
+        '/auth/sessions',
+      );
+      const { sessionId } = sessions.find(({ isCurrent }) => !isCurrent)!;
+      return { api, params: { sessionId }, target: userId, actor: userId };
+    },
+    audit: ['auth.end_session', 'user'],
+  },
+  endOtherSessions: {
+    by: 'user',
+    async call(fixture) {
+      const { api, email, userId } = await fixture.user('Member');
+      await logIn(fixture.root.url, email, PASSWORD);
+      return { api, target: userId, actor: userId };
+    },
+    audit: ['auth.end_session', 'user'],
+  },
 
   // roles and users
   createRole: {

@@ -17,6 +17,8 @@ export interface Confirmation {
   onConfirm: () => Promise<unknown>;
   /** Whether something is gone afterwards [what asks for a name]. */
   isGrave?: boolean;
+  /** No API key can do it. */
+  withoutCurl?: boolean;
   /** What can be undone, offered first: suspend before revoke. */
   gentler?: { label: string; onChoose: () => unknown };
 }
@@ -39,6 +41,7 @@ function Confirm({
   isGrave = name !== undefined,
   confirmLabel,
   onConfirm,
+  withoutCurl,
   gentler,
   onClose,
 }: Confirmation & { onClose: () => void }) {
@@ -94,6 +97,8 @@ function Confirm({
             >
               {gentler.label}
             </Button>
+          ) : withoutCurl ? (
+            <span />
           ) : (
             <CopyAsCurl call={() => callOf(onConfirm)} />
           )}

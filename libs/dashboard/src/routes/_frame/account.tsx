@@ -23,21 +23,28 @@ import { PageHeader } from '@/kit/page';
 import { PasswordField } from '@/kit/password-field';
 import { useZone, type Zone } from '@/kit/time';
 import { toastDone } from '@/kit/toasts';
+import { listSearch } from '@/list/search';
+import { OwnSessions } from '@/session/own-sessions';
 import { useUser } from '@/session/session';
 
-export const Route = createFileRoute('/_frame/account')({ component: Account });
+export const Route = createFileRoute('/_frame/account')({ validateSearch: listSearch, component: Account });
 
 function Account() {
+  const search = Route.useSearch();
+  const navigate = Route.useNavigate();
   return (
     <>
       <PageHeader title={t.title} />
-      <SimpleGrid cols={{ base: 1, md: 2 }}>
-        <Stack>
-          <Profile />
-          <Appearance />
-        </Stack>
-        <Password />
-      </SimpleGrid>
+      <Stack>
+        <SimpleGrid cols={{ base: 1, md: 2 }}>
+          <Stack>
+            <Profile />
+            <Appearance />
+          </Stack>
+          <Password />
+        </SimpleGrid>
+        <OwnSessions search={search} onSearch={(next) => void navigate({ search: next })} />
+      </Stack>
     </>
   );
 }

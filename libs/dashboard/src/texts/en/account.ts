@@ -15,6 +15,32 @@ export const t = {
     submit: 'Change password',
     done: 'Password changed; other sessions have ended',
   },
+  sessions: {
+    title: 'Sessions',
+    hint: 'Where you are signed in. End what you do not know, and change your password.',
+    list: 'Your sessions, the one used last first',
+    columns: {
+      device: 'Browser',
+      address: 'From',
+      lastUsedAt: 'Last used',
+      createdAt: 'Signed in',
+      expiresAt: 'Ends',
+    },
+    current: 'This one',
+    device: (browser: string, system: string | undefined) => (system ? `${browser} on ${system}` : browser),
+    noDevice: 'Unknown',
+    unknown: 'not known',
+    end: 'End',
+    endOne: (device: string) => `End the session in ${device}`,
+    endTitle: 'End a session',
+    endConsequence: (device: string) => `${device} has to sign in again.`,
+    ended: 'The session has ended',
+    endOthers: 'End all others',
+    endOthersConsequence: (count: number, text: string) =>
+      count === 1 ? 'The other session ends; this one stays.' : `${text} sessions end; this one stays.`,
+    othersEnded: (count: number, text: string) =>
+      count === 1 ? 'The other session has ended' : `${text} other sessions have ended`,
+  },
   appearance: {
     title: 'Appearance and time',
     scheme: 'Appearance',
