@@ -219,11 +219,8 @@ export class RealisticOrg {
       description: 'Behind the second door on the left; the key hangs in the control room.',
       groupIds: this.groupIds,
     });
-    for (const [n, siteId] of [this.siteIds[3], ...this.of('offline').slice(0, 2)].entries())
-      await this.root.expect('POST', `/site/${siteId}/replace`, {
-        hardwareId: `SN-2026-9${n}`,
-        expiresInSeconds: 86_400 * (n + 1),
-      });
+    for (const siteId of [this.siteIds[3], this.of('offline')[0]])
+      await this.root.expect('POST', `/site/${siteId}/replace`, { hardwareId: `SN-2026-9${siteId}` });
   }
 
   /** Sessions of the last days, the last one open or not, and what the agent says of its machine. */
