@@ -11,6 +11,7 @@ const NOT_EXPORTED = {
   getDnsRecords: 'the two or three records of one domain, to be copied into a zone',
   getSecret: 'one secret; its versions stand beside it, and no value is in either',
   listApiKeyActions: 'words that the key holds, which its own page has',
+  listOwnSessions: 'what its caller is signed in with, to be looked at and ended',
   listSiteResourcesOfSite: 'each row twice, flat and nested, for other clients; `listSiteResources` takes `siteId`',
   listUserResources: 'two lists in one answer, what its caller reaches',
 };

@@ -98,6 +98,31 @@ describe('the list of sites', () => {
     expect(await row(page, 'north').count()).toBe(0);
   });
 
+  it('goes on behind the last row that was shown, whatever comes meanwhile', async () => {
+    await seed('steady', 120);
+    const visitor = await dashboard.signedIn();
+    const page = await visitor.goTo(at('sites?label=batch%3Dsteady'));
+    await row(page, 'steady 050').waitFor();
+    // They stand before what is shown, and push its last rows to the second page.
+    await fixture.sql(
+      `INSERT INTO site (org_id, nice_id, name, status, labels)
+       SELECT $1, 'before-' || n, 'before ' || n, 'approved', '{"batch": "steady"}' FROM generate_series(1, 3) n`,
+      [fixture.orgId],
+    );
+    await page.getByRole('button', { name: 'Next page' }).click();
+    await row(page, 'steady 051').waitFor();
+    await page.getByText('51 – 100 of 123').waitFor();
+    expect(await row(page, 'steady 050').count()).toBe(0);
+    await row(page, 'steady 100').waitFor();
+    // A link is the same page again, and the last one is found by its number.
+    await page.reload();
+    await row(page, 'steady 051').waitFor();
+    await page.getByRole('button', { name: 'Last page' }).click();
+    await row(page, 'steady 120').waitFor();
+    await page.getByText('101 – 123 of 123').waitFor();
+    await row(page, 'steady 098').waitFor();
+  });
+
   it('is sorted by its columns, goes to its last page, and finds rows and choice again on Back', async () => {
     await seed('many', 120);
     const visitor = await dashboard.signedIn();

@@ -50,12 +50,14 @@ interface ListTableProps<Row> {
   query: { data: unknown; error: unknown; isPlaceholderData: boolean; refetch: () => unknown };
   rows: readonly Row[] | undefined;
   total: number | undefined;
+  /** The cursor of the page behind this one, where the API tells it. */
+  next?: string | null | undefined;
   rowId: (row: Row) => string | number;
   columns: readonly Column<Row>[];
   search: ListSearch;
   onSearch: (search: ListSearch) => void;
-  /** Where the whole list is had as a file. */
-  exported: Exported;
+  /** Where the whole list is had as a file; undefined where the API gives none. */
+  exported: Exported | undefined;
   /** A row on a phone. */
   card: (row: Row) => ReactNode;
   /** What stands where there is nothing at all; where filters leave nothing, the table says so itself. */
@@ -75,6 +77,7 @@ export function ListTable<Row extends object>(props: ListTableProps<Row>) {
     query,
     rows,
     total,
+    next,
     rowId,
     columns,
     search,
@@ -99,7 +102,7 @@ export function ListTable<Row extends object>(props: ListTableProps<Row>) {
   if (query.error && rows === undefined) return <Failure error={query.error} retry={query.refetch} />;
   const filtered = filtersOf(search).length > 0 || !!search.q;
   if (rows?.length === 0 && !query.isPlaceholderData) {
-    if (page > 1) return <Emptied onFirst={() => onSearch({ ...search, page: undefined })} />;
+    if (page > 1) return <Emptied onFirst={() => onSearch({ ...search, page: undefined, cursor: undefined })} />;
     if (!filtered) return empty;
     return (
       <EmptyState title={t.noMatch.title} description={t.noMatch.description}>
@@ -111,7 +114,9 @@ export function ListTable<Row extends object>(props: ListTableProps<Row>) {
   }
 
   const toPage = (to: number) => {
-    onSearch({ ...search, page: to > 1 ? to : undefined });
+    // What is still shown of the page before tells another one's.
+    const cursor = to === page + 1 && !query.isPlaceholderData ? (next ?? undefined) : undefined;
+    onSearch({ ...search, page: to > 1 ? to : undefined, cursor });
     window.scrollTo({ top: 0 });
   };
   const bar = bulk && selected.length > 0 && (
@@ -202,7 +207,7 @@ export function ListTable<Row extends object>(props: ListTableProps<Row>) {
     <Stack gap="xs">
       <Group justify="flex-end" gap="xs">
         {beside}
-        <ExportMenu {...exported} />
+        {exported && <ExportMenu {...exported} />}
         <Menu closeOnItemClick={false} position="bottom-end">
           <Menu.Target>
             <Tooltip label={t.columns}>
@@ -245,6 +250,7 @@ export function ListTable<Row extends object>(props: ListTableProps<Row>) {
           onSearch({
             ...search,
             page: undefined,
+            cursor: undefined,
             sort: `${direction === 'desc' ? '-' : ''}${column.sortKey ?? column.key}`,
           });
         }}

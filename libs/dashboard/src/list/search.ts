@@ -1,6 +1,8 @@
 /** What the address of a list may say: `?page=2&sort=-name&q=roof&state=offline&label=model%3Dx&!group=lab`. */
 export interface ListSearch {
   page?: number;
+  /** Behind which row the page begins, as the page before it was told: what came or went meanwhile shifts nothing. */
+  cursor?: string;
   sort?: string;
   /** Free text. */
   q?: string;
@@ -15,7 +17,7 @@ export interface Filter {
   negated: boolean;
 }
 
-const OWN = new Set(['page', 'sort', 'q']);
+const OWN = new Set(['page', 'cursor', 'sort', 'q']);
 
 /** For `validateSearch` of a list's route: what nobody would have written is dropped, not told. */
 export function listSearch(search: Record<string, unknown>): ListSearch {
@@ -30,10 +32,13 @@ export function listSearch(search: Record<string, unknown>): ListSearch {
   return read;
 }
 
+/** Where the page of a list begins, as the API takes it. */
+export const placeOf = ({ page, cursor }: ListSearch) => (cursor === undefined ? { page } : { cursor });
+
 const asList = (value: ListSearch[string]): string[] =>
   value === undefined ? [] : Array.isArray(value) ? value : [String(value)];
 
-/** The filters of an address, without page, order and free text. */
+/** The filters of an address, without place, order and free text. */
 export function filtersOf(search: ListSearch): Filter[] {
   return Object.entries(search).flatMap(([key, value]) => {
     if (OWN.has(key)) return [];

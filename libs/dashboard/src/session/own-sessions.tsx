@@ -97,6 +97,7 @@ export function OwnSessions({ search, onSearch }: { search: ListSearch; onSearch
         columns={columns}
         search={search}
         onSearch={onSearch}
+        exported={undefined}
         card={(session) => (
           <Stack gap={6} align="flex-start">
             {device(session)}

@@ -11,7 +11,7 @@ import { StateBadge } from '@/kit/state-badge';
 import { Time, useZoneLabel } from '@/kit/time';
 import { FilterBox } from '@/list/filter-box';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
-import type { ListSearch } from '@/list/search';
+import { type ListSearch, placeOf } from '@/list/search';
 import { useKeyNames } from '@/provisioning/queries';
 import { ActMenu, useActs } from './acts/act-menu';
 import { useFilterFields } from './filter-fields';
@@ -29,7 +29,7 @@ export function useSitePage(org: string, search: ListSearch, fixed: SiteFilter =
     $api.queryOptions('get', '/org/{orgId}/sites', {
       params: {
         path: { orgId: org },
-        query: { ...filter, ...siteOrderOf(search), page: search.page, pageSize: PAGE_SIZE },
+        query: { ...filter, ...siteOrderOf(search), ...placeOf(search), pageSize: PAGE_SIZE },
       },
     }),
   );
@@ -168,6 +168,7 @@ export function SitesTable({
         query={query}
         rows={query.data?.sites}
         total={total}
+        next={query.data?.next}
         rowId={({ siteId }) => siteId}
         columns={columns}
         search={search}

@@ -168,7 +168,7 @@ function Organizations() {
           columns={COLUMNS}
           search={search}
           onSearch={(next) => void navigate({ search: next })}
-          exported={{ path: '/orgs' }}
+          exported={{ path: '/orgs', query: asked ? { query: asked } : {} }}
           card={(one) => (
             <Stack gap={6}>
               <Name of={one} />

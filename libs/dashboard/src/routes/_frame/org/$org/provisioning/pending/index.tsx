@@ -17,7 +17,7 @@ import { Time } from '@/kit/time';
 import { toastProblem } from '@/kit/toasts';
 import { FilterBox, type FilterField } from '@/list/filter-box';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
-import { type Filter, filtersOf, type ListSearch, listSearch, withFilters } from '@/list/search';
+import { type Filter, filtersOf, type ListSearch, listSearch, placeOf, withFilters } from '@/list/search';
 import { approveMany, RowDecision, rejectMany, type Started } from '@/provisioning/decide';
 import { usePendingTabs } from '@/provisioning/pending-tabs';
 import { type Key, type Template, useKeys, useTemplates } from '@/provisioning/queries';
@@ -88,7 +88,7 @@ function Pending() {
   const filter = filterOf(search);
   const query = useQuery(
     $api.queryOptions('get', '/org/{orgId}/sites', {
-      params: { path: { orgId: org }, query: { ...filter, page: search.page, pageSize: PAGE_SIZE } },
+      params: { path: { orgId: org }, query: { ...filter, ...placeOf(search), pageSize: PAGE_SIZE } },
     }),
   );
   const rows = query.data?.sites;
@@ -196,6 +196,7 @@ function Pending() {
           query={query}
           rows={rows}
           total={total}
+          next={query.data?.next}
           rowId={({ siteId }) => siteId}
           columns={columns}
           search={search}

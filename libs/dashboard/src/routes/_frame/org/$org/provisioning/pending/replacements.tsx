@@ -91,6 +91,7 @@ function Replacements() {
         columns={columns}
         search={search}
         onSearch={(next) => void navigate({ search: next })}
+        exported={{ path: `/org/${org}/site-replacements` }}
         card={(replacement) => (
           <Stack gap={6} align="flex-start">
             {site(replacement)}
