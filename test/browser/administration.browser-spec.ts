@@ -89,7 +89,10 @@ describe('a job', () => {
     });
     const visitor = await dashboard.signedIn();
     const page = await visitor.goTo(at(`jobs/${jobId}`));
+    await page.getByRole('heading', { level: 1, name: `Many sites: Add labels, job ${jobId}` }).waitFor();
     await page.getByRole('button', { name: 'Pause' }).click();
+    const told = page.getByRole('alert').filter({ hasText: 'Job paused' });
+    await told.getByRole('button', { name: 'Copy as curl' }).waitFor();
     await page.getByRole('button', { name: 'Resume' }).waitFor();
     await page.getByRole('button', { name: 'Cancel job' }).click();
     const dialog = page.getByRole('dialog', { name: 'Cancel this job for good?' });

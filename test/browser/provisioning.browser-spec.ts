@@ -35,18 +35,6 @@ const enrol = (key: string, hardwareId: string, name: string): Program =>
     { stdin: key, env: { HOME: folder, CONFIG_FILE: join(folder, `${hardwareId}.json`) } },
   );
 
-/** Presses Tab until what is named has the focus, as somebody without a mouse would. */
-async function tabTo(page: Page, name: string): Promise<void> {
-  for (let pressed = 0; pressed < 80; pressed++) {
-    const at = await page.evaluate(
-      'document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.innerText',
-    );
-    if (at === name) return;
-    await page.keyboard.press('Tab');
-  }
-  throw new Error(`Tab never reaches ${name}`);
-}
-
 describe('a rollout', () => {
   it('goes from a new key to a machine that is online, without reloading', async () => {
     const visitor = await dashboard.signedIn();
@@ -178,24 +166,6 @@ describe('a key', () => {
     // What was typed stays, and is taken once it is right.
     await page.getByLabel('How many machines').fill('3');
     expect(await createKey(page, 'Mended')).toMatch(/^spk_/);
-  });
-
-  it('is made, and its site approved, by keyboard alone', async () => {
-    const { siteId } = await fixture.site('pending');
-    const { name } = await dashboard.root.expect<{ name: string }>('GET', `/site/${siteId}`);
-    const visitor = await dashboard.signedIn();
-    const page = await visitor.goTo(at('keys/new'));
-    await page.getByLabel('Name').waitFor();
-    await page.keyboard.type('By keyboard');
-    await tabTo(page, 'Create the key');
-    await page.keyboard.press('Enter');
-    await page.getByLabel('Provisioning key', { exact: true }).waitFor();
-    await tabTo(page, 'Copy the key');
-    await page.goto(at('pending'));
-    await page.getByRole('button', { name: `Approve ${name}` }).waitFor();
-    await tabTo(page, `Approve ${name}`);
-    await page.keyboard.press('Enter');
-    await page.getByText('1 approved').waitFor();
   });
 });
 

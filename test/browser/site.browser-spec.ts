@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Agents } from '../support/browser/agents.js';
-import { Dashboard, expectAccessible } from '../support/browser/dashboard.js';
+import { Dashboard, expectAccessible, PHONE } from '../support/browser/dashboard.js';
 import { FixtureOrg } from '../support/fixture-org.js';
 import { until } from '../support/server.js';
 
@@ -133,6 +133,17 @@ describe('a site', () => {
       description: 'In the yard since Monday',
       labels: { hall: 'c' },
     });
+  });
+
+  it('is described on a phone too', async () => {
+    const { siteId } = await fixture.site('approved');
+    const visitor = await dashboard.signedIn(undefined, { viewport: PHONE });
+    const page = await visitor.goTo(at(`${siteId}`));
+    await page.getByRole('link', { name: 'Edit', exact: true }).click();
+    await page.getByLabel('Description').fill('Behind the second door');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText(/ saved$/).waitFor();
+    expect(await read(siteId)).toMatchObject({ description: 'Behind the second door' });
   });
 
   it('says at its field what is wrong', async () => {

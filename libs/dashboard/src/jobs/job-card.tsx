@@ -6,7 +6,7 @@ import type { Call } from '@/api/written';
 import { CopyAsCurl } from '@/kit/copy';
 import { formatNumber } from '@/kit/formats';
 import { PageLink } from '@/kit/page-link';
-import { toastProblem } from '@/kit/toasts';
+import { toastDone, toastProblem } from '@/kit/toasts';
 import { useMay } from '@/session/session';
 
 const SHOWN = 20;
@@ -67,6 +67,7 @@ export function JobCard({
                   onClick={() =>
                     void api
                       .POST('/org/{orgId}/jobs/{jobId}/cancel', { params: { path: { orgId: org, jobId } } })
+                      .then(() => toastDone(t.job.cancelled))
                       .catch(toastProblem)
                   }
                 >

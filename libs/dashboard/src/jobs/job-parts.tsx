@@ -1,5 +1,6 @@
 import { Badge, Progress, Stack, Text } from '@mantine/core';
 import { t } from '@texts/jobs';
+import { t as acts } from '@texts/site-acts';
 import type { components } from '@/api/types';
 import { formatNumber } from '@/kit/formats';
 
@@ -19,6 +20,14 @@ export const JobStatus = ({ status }: Pick<Job, 'status'>) => (
     {t.statuses[status]}
   </Badge>
 );
+
+/** What a job does, in words, and its number. */
+export function jobName({ kind, input, jobId }: Pick<Job, 'kind' | 'input' | 'jobId'>): string {
+  const { action, decision } = input as { action?: string; decision?: string };
+  const act = kind === 'sites.act' ? (acts.actions as Record<string, string>)[action ?? ''] : undefined;
+  const what = act ? t.job.act(act) : kind === 'sites.decide' ? t.decisions[decision ?? ''] : undefined;
+  return t.job.named(what ?? t.kinds[kind] ?? kind, jobId);
+}
 
 /** How many items it went through, of how many when that is known. */
 export function JobProgress({

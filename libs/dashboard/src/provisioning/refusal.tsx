@@ -40,6 +40,11 @@ export function NextStep({ org, reason, keyId, templateId, siteId }: About) {
     <Stack gap={0} align="flex-start">
       <Text size="sm">{nextStep}</Text>
       {link}
+      {siteId && (
+        <PageLink to="/org/$org/sites/$site/diagnosis" params={{ org, site: String(siteId) }}>
+          {t.places.diagnosis}
+        </PageLink>
+      )}
     </Stack>
   );
 }

@@ -1,5 +1,6 @@
 import { Badge, Text } from '@mantine/core';
 import { t as blocked } from '@texts/blocked';
+import { t as claims } from '@texts/claims';
 import { t } from '@texts/rollout';
 import { t as states } from '@texts/states';
 import type { components } from '@/api/types';
@@ -70,7 +71,13 @@ export function DeviceTable({ org, label, devices }: { org: string; label: strin
                 <Text size="sm" component="div">
                   <b>{reasonOf(lastRefusal.reason)}</b> <Time at={lastRefusal.at} /> {lastRefusal.address}
                 </Text>
-                {!site && <NextStep org={org} reason={lastRefusal.reason} keyId={lastRefusal.siteProvisioningKeyId} />}
+                {site ? (
+                  <PageLink to="/org/$org/sites/$site/diagnosis" params={{ org, site: String(site.siteId) }}>
+                    {claims.places.diagnosis}
+                  </PageLink>
+                ) : (
+                  <NextStep org={org} reason={lastRefusal.reason} keyId={lastRefusal.siteProvisioningKeyId} />
+                )}
               </>
             ),
         },

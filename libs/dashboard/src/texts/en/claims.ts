@@ -113,6 +113,12 @@ export const t = {
     capacity: 'No room',
   },
   doors: { device: 'HTTP', newt: 'Agent or newt', est: 'EST' },
-  places: { key: 'To the key', template: 'To the template', blocked: 'To what is blocked', site: 'To the site' },
+  places: {
+    key: 'To the key',
+    template: 'To the template',
+    blocked: 'To what is blocked',
+    site: 'To the site',
+    diagnosis: 'Why it is not online',
+  },
   empty: { title: 'No claims yet', description: 'What machines ask for with a provisioning key is kept here.' },
 };

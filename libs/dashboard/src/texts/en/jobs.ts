@@ -11,6 +11,14 @@ export const t = {
     failed: 'Failed',
     cancelled: 'Cancelled',
   },
+  /** What a job of a kind does; of a decision and an act its input says more. */
+  kinds: {
+    'sites.decide': 'Decision on sites',
+    'sites.act': 'Act on many sites',
+    'bundles.rollout': 'Rollout of start-up bundles',
+    'credentials.rotate': 'Rotation of credentials',
+  } as Record<string, string>,
+  decisions: { approve: 'Approval of sites', reject: 'Rejection of sites' } as Record<string, string>,
   columns: {
     status: 'Status',
     kind: 'Job',
@@ -36,7 +44,8 @@ export const t = {
   },
   job: {
     back: 'Jobs',
-    named: (kind: string, id: number) => `${kind} ${id}`,
+    named: (what: string, id: number) => `${what}, job ${id}`,
+    act: (act: string) => `Many sites: ${act}`,
     progressOf: 'Progress',
     failed: (count: string, n: number) => (n === 1 ? '1 failed' : `${count} failed`),
     by: (name: string) => `by ${name}`,

@@ -7,7 +7,7 @@ import { useState } from 'react';
 import { $api, api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
 import type { components } from '@/api/types';
-import { type Job, JobProgress, JobStatus } from '@/jobs/job-parts';
+import { type Job, JobProgress, JobStatus, jobName } from '@/jobs/job-parts';
 import { confirmByName } from '@/kit/confirm';
 import { EmptyState } from '@/kit/empty';
 import { Facts } from '@/kit/facts';
@@ -73,7 +73,7 @@ function JobPage() {
             </Anchor>
           )
         }
-        title={job ? t.job.named(job.kind, job.jobId) : ' '}
+        title={job ? jobName(job) : ' '}
         icon={job && <JobStatus status={job.status} />}
         description={job && t.job.by(job.createdBy.name)}
         actions={job && may('updateJob') && <Acts org={org} job={job} />}

@@ -5,7 +5,7 @@ import { createFileRoute, Link } from '@tanstack/react-router';
 import { t } from '@texts/jobs';
 import { $api } from '@/api/client';
 import type { components } from '@/api/types';
-import { JobProgress, JobStatus } from '@/jobs/job-parts';
+import { JobProgress, JobStatus, jobName } from '@/jobs/job-parts';
 import { EmptyState } from '@/kit/empty';
 import { formatNumber } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
@@ -47,17 +47,17 @@ function Jobs() {
   );
   const total = query.data?.pagination.total;
   const go = (next: ListSearch, replace = false) => void navigate({ search: next, replace });
-  const kind = ({ jobId, kind }: Job) =>
+  const kind = (job: Job) =>
     may('getJob') ? (
       <Anchor
         fw={500}
         size="sm"
-        renderRoot={(props) => <Link to="/org/$org/jobs/$job" params={{ org, job: String(jobId) }} {...props} />}
+        renderRoot={(props) => <Link to="/org/$org/jobs/$job" params={{ org, job: String(job.jobId) }} {...props} />}
       >
-        {t.job.named(kind, jobId)}
+        {jobName(job)}
       </Anchor>
     ) : (
-      t.job.named(kind, jobId)
+      jobName(job)
     );
   const columns: Column<Job>[] = [
     { key: 'status', title: t.columns.status, render: ({ status }) => <JobStatus status={status} />, width: 120 },

@@ -2,6 +2,7 @@ import { Alert, Button, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
 import { t } from '@texts/configuration';
+import { t as jobs } from '@texts/jobs';
 import { $api, api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
 import { JobProgress, JobStatus } from '@/jobs/job-parts';
@@ -12,7 +13,7 @@ import { formatNumber } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
 import { PageLink } from '@/kit/page-link';
 import { Time } from '@/kit/time';
-import { toastProblem } from '@/kit/toasts';
+import { toastDone, toastProblem } from '@/kit/toasts';
 import { ListTable, PAGE_SIZE } from '@/list/list-table';
 import { listSearch } from '@/list/search';
 import { useMay } from '@/session/session';
@@ -49,7 +50,11 @@ function Rotation() {
         (one) => queryClient.invalidateQueries({ queryKey: ['get', one] }),
       ),
     );
-  const act = (call: () => Promise<unknown>) => void call().then(changed).catch(toastProblem);
+  const act = (call: () => Promise<unknown>, done: string) =>
+    void call()
+      .then(() => toastDone(done))
+      .then(changed)
+      .catch(toastProblem);
   const site = (item: string) => (
     <PageLink to="/org/$org/sites/$site" params={{ org, site: item }}>
       {t.rotations.site(item)}
@@ -76,13 +81,19 @@ function Rotation() {
               {canPause && (
                 <Button
                   variant="default"
-                  onClick={() => act(() => api.POST('/org/{orgId}/jobs/{jobId}/pause', { params: { path } }))}
+                  onClick={() =>
+                    act(() => api.POST('/org/{orgId}/jobs/{jobId}/pause', { params: { path } }), jobs.job.paused)
+                  }
                 >
                   {texts.pause}
                 </Button>
               )}
               {canResume && (
-                <Button onClick={() => act(() => api.POST('/org/{orgId}/jobs/{jobId}/resume', { params: { path } }))}>
+                <Button
+                  onClick={() =>
+                    act(() => api.POST('/org/{orgId}/jobs/{jobId}/resume', { params: { path } }), jobs.job.resumed)
+                  }
+                >
                   {texts.resume}
                 </Button>
               )}
@@ -98,6 +109,7 @@ function Rotation() {
                       isGrave: true,
                       onConfirm: async () => {
                         await api.POST('/org/{orgId}/jobs/{jobId}/cancel', { params: { path } });
+                        toastDone(jobs.job.cancelled);
                         await changed();
                       },
                     })

@@ -1,5 +1,4 @@
 import {
-  Alert,
   Button,
   Card,
   Group,
@@ -16,7 +15,6 @@ import {
 } from '@mantine/core';
 import { useSuspenseQuery } from '@tanstack/react-query';
 import { createFileRoute, Link } from '@tanstack/react-router';
-import { t as common } from '@texts/common';
 import { t } from '@texts/site';
 import { t as acts } from '@texts/site-acts';
 import type { ReactNode } from 'react';
@@ -24,7 +22,6 @@ import { api } from '@/api/client';
 import { queryClient } from '@/api/query-client';
 import { useProfiles } from '@/configuration/queries';
 import { toastDone } from '@/kit/toasts';
-import { useIsPhone } from '@/kit/use-is-phone';
 import { VersionedForm } from '@/kit/versioned-form';
 import { useMay } from '@/session/session';
 import { labelsOf, writeLabels } from '@/sites/label-texts';
@@ -65,7 +62,6 @@ const NONE = 'none';
 function Form({ org, site }: { org: string; site: SiteView }) {
   const groups = useGroups(org);
   const profiles = useProfiles(org);
-  const isPhone = useIsPhone();
   const mayChange = useMay(org)('updateSite');
   const { labels: titles } = t.settings;
   const id = String(site.siteId);
@@ -76,7 +72,7 @@ function Form({ org, site }: { org: string; site: SiteView }) {
       read={site}
       valuesOf={valuesOf}
       labels={titles}
-      readOnly={!mayChange || isPhone}
+      readOnly={!mayChange}
       readAgain={() => queryClient.fetchQuery({ ...siteQuery(id), staleTime: 0 })}
       save={async ({ labels, groupIds, profileId, ...changed }, header) => {
         await api.POST('/site/{siteId}', {
@@ -94,7 +90,6 @@ function Form({ org, site }: { org: string; site: SiteView }) {
     >
       {(form) => (
         <>
-          {mayChange && isPhone && <Alert variant="outline">{common.readOnlyOnPhone}</Alert>}
           <TextInput label={titles.name} key={form.key('name')} {...form.getInputProps('name')} />
           <Textarea
             label={titles.description}
