@@ -99,7 +99,7 @@ describe('the list of sites', () => {
   });
 
   it('goes on behind the last row that was shown, whatever comes meanwhile', async () => {
-    await seed('steady', 120);
+    await seed('steady', 170);
     const visitor = await dashboard.signedIn();
     const page = await visitor.goTo(at('sites?label=batch%3Dsteady'));
     await row(page, 'steady 050').waitFor();
@@ -111,16 +111,16 @@ describe('the list of sites', () => {
     );
     await page.getByRole('button', { name: 'Next page' }).click();
     await row(page, 'steady 051').waitFor();
-    await page.getByText('51 – 100 of 123').waitFor();
+    await page.getByText('51 – 100 of 173').waitFor();
     expect(await row(page, 'steady 050').count()).toBe(0);
     await row(page, 'steady 100').waitFor();
     // A link is the same page again, and the last one is found by its number.
     await page.reload();
     await row(page, 'steady 051').waitFor();
     await page.getByRole('button', { name: 'Last page' }).click();
-    await row(page, 'steady 120').waitFor();
-    await page.getByText('101 – 123 of 123').waitFor();
-    await row(page, 'steady 098').waitFor();
+    await row(page, 'steady 170').waitFor();
+    await page.getByText('151 – 173 of 173').waitFor();
+    await row(page, 'steady 148').waitFor();
   });
 
   it('is sorted by its columns, goes to its last page, and finds rows and choice again on Back', async () => {
