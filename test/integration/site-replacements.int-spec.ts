@@ -90,8 +90,9 @@ async function expectReplaced(old: Device & { before: View; resourceId: number }
   expect(after).toMatchObject({ siteId, niceId, name, labels, groupIds, address, status, revokedAt: null });
   expect(after).toMatchObject({ deviceId: by.deviceId, hardwareId: by.hardwareId });
   expect(await app.root.expect('GET', `/site-resource/${old.resourceId}`)).toMatchObject({ siteIds: [siteId] });
-  expect(await authenticates(by)).toMatchObject({ siteId, deviceId: by.deviceId });
+  // Before the other credential is used, which ends those that it follows.
   expect(await authenticates(old)).toBeNull();
+  expect(await authenticates(by)).toMatchObject({ siteId, deviceId: by.deviceId });
   expect(await tombstones()).toEqual([{ hardwareId: old.hardwareId, reason: 'replaced' }]);
   expect(await told()).toMatchObject([
     { siteId, data: { formerHardwareId: old.hardwareId, hardwareId: by.hardwareId } },
