@@ -113,6 +113,7 @@ export function requestFields(raw: readonly string[], forwarding: Forwarding): F
   let forwardedFor = '';
   let forwarded = '';
   let cookies = '';
+  let takesTrailers = false;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!;
     if (name.charCodeAt(0) === 58) continue;
@@ -139,12 +140,13 @@ export function requestFields(raw: readonly string[], forwarding: Forwarding): F
         if (trusted && value !== '') forwarded += `${value}, `;
         break;
       case TE:
-        // The one that means nothing to the connection: the visitor takes trailers.
-        if (listOf(value).includes('trailers')) out.push('TE', 'trailers');
+        takesTrailers ||= listOf(value).includes('trailers');
         break;
     }
   }
   if (cookies !== '' && !rules?.names.has('cookie')) out.push('Cookie', cookies);
+  // The one coding that is nothing of the connection, and is named by it all the same (RFC 9110 §10.1.4).
+  if (takesTrailers && forwarding.websocketKey === undefined) out.push('TE', 'trailers', 'Connection', 'TE');
   addOurs(out, forwarding, forwardedFor, forwarded);
   return out;
 }
