@@ -71,7 +71,7 @@ describe('events', () => {
     const visitor = await dashboard.signedIn();
     const page = await visitor.goTo(at('logs/events'));
     await page.getByRole('table', { name: 'Events, oldest first' }).waitFor();
-    await page.getByRole('button', { name: 'From now on' }).click();
+    await page.getByRole('button', { name: 'Only new ones' }).click();
     await page.getByText('Nothing happened since').waitFor();
     await dashboard.root.expect('PUT', fixture.path('role'), { name: 'Of the events' });
     await page.getByRole('cell', { name: 'role.created', exact: true }).waitFor();

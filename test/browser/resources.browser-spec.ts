@@ -111,7 +111,7 @@ describe('a public resource', () => {
     await page.getByRole('link', { name: 'Rules' }).click();
     await page.getByRole('button', { name: 'Add a rule' }).click();
     const rule = page.getByRole('dialog', { name: 'New rule' });
-    await rule.getByLabel('Is', { exact: true }).fill('203.0.113.9');
+    await rule.getByLabel('Value', { exact: true }).fill('203.0.113.9');
     await rule.getByRole('button', { name: 'Add a rule' }).click();
     await page.getByRole('row').filter({ hasText: '203.0.113.9' }).getByText('Refuse').waitFor();
 

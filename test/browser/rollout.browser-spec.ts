@@ -84,7 +84,7 @@ describe('a rollout of 250', () => {
 
     const [download] = await Promise.all([
       page.waitForEvent('download'),
-      page.getByRole('button', { name: 'The whole list as a CSV file' }).click(),
+      page.getByRole('button', { name: 'Whole list as CSV' }).click(),
     ]);
     const lines = (await readFile(await download.path(), 'utf8')).trim().split('\r\n');
     expect(lines).toHaveLength(EXPECTED + 1);

@@ -4,6 +4,7 @@ import {
   createTheme,
   type MantineColorsTuple,
   PasswordInput,
+  Title,
   Tooltip,
 } from '@mantine/core';
 import { t } from '@texts/common';
@@ -34,7 +35,11 @@ export const theme = createTheme({
   fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace',
   headings: {
     fontWeight: '600',
-    sizes: { h1: { fontSize: '1.5rem' }, h2: { fontSize: '1.15rem' }, h3: { fontSize: '1rem' } },
+    sizes: {
+      h1: { fontSize: 'clamp(1.25rem, 1.05rem + 0.6vw, 1.5rem)' },
+      h2: { fontSize: '1.15rem' },
+      h3: { fontSize: '1rem' },
+    },
   },
   cursorType: 'pointer',
   respectReducedMotion: true,
@@ -43,6 +48,8 @@ export const theme = createTheme({
     PasswordInput: PasswordInput.extend({
       defaultProps: { visibilityToggleButtonProps: { 'aria-label': t.showPassword } },
     }),
+    // Names may be one long word.
+    Title: Title.extend({ defaultProps: { style: { overflowWrap: 'anywhere' } } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 300, withArrow: true, multiline: true, maw: 320 } }),
   },
 });

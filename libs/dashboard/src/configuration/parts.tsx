@@ -1,8 +1,9 @@
-import { Alert, Box, Group, List, NumberInput, Text, Tooltip } from '@mantine/core';
+import { Alert, List, NumberInput } from '@mantine/core';
 import type { UseFormReturnType } from '@mantine/form';
 import { IconAlertCircle } from '@tabler/icons-react';
 import { t } from '@texts/configuration';
 import type { ApiProblem } from '@/api/problem';
+import { StateDot } from '@/kit/state-dot';
 import type { BundleState } from './queries';
 
 const BUNDLE_COLORS: Record<BundleState, string> = {
@@ -14,17 +15,7 @@ const BUNDLE_COLORS: Record<BundleState, string> = {
 
 /** A state as a dot and a word: never by colour alone. */
 export function BundleBadge({ state }: { state: BundleState }) {
-  const { label, meaning } = t.bundleStates[state];
-  return (
-    <Tooltip label={meaning}>
-      <Group gap={8} wrap="nowrap" w="max-content">
-        <Box w={9} h={9} bg={BUNDLE_COLORS[state]} style={{ borderRadius: '50%', flex: 'none' }} />
-        <Text size="sm" span>
-          {label}
-        </Text>
-      </Group>
-    </Tooltip>
-  );
+  return <StateDot color={BUNDLE_COLORS[state]} {...t.bundleStates[state]} />;
 }
 
 /** What the API found wrong with a document, each with its place. */

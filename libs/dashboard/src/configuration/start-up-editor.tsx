@@ -133,7 +133,7 @@ export function StartUpEditor({
         <Paper withBorder p="lg" role="status">
           <Stack gap="sm">
             {plan.of !== text && <Text size="sm">{texts.planAgain}</Text>}
-            <Text size="sm">{texts.reaches(formatNumber(plan.plan.sites.total))}</Text>
+            <Text size="sm">{texts.reaches(formatNumber(plan.plan.sites.total), plan.plan.sites.total)}</Text>
             {plan.plan.warnings.length > 0 && (
               <Alert color="orange" variant="outline" title={texts.warnings}>
                 <List size="sm">

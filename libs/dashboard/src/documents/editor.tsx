@@ -18,6 +18,8 @@ const looks = Object.fromEntries(
     dark ? 'dark' : 'light',
     EditorView.theme(
       {
+        '&': { border: '1px solid var(--mantine-color-default-border)', borderRadius: 'var(--mantine-radius-md)' },
+        '& .cm-scroller': { borderRadius: 'inherit' },
         '&, & .cm-gutters': { backgroundColor: 'var(--mantine-color-body)', color: 'var(--mantine-color-text)' },
         '& .cm-gutters': { color: 'var(--mantine-color-dimmed)', borderColor: 'var(--mantine-color-default-border)' },
         '& .cm-activeLineGutter': { backgroundColor: 'transparent', color: 'var(--mantine-color-text)' },

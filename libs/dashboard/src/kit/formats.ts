@@ -1,7 +1,7 @@
 const LOCALE = 'en';
 
 const numbers = new Intl.NumberFormat(LOCALE);
-const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto', style: 'short' });
+const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: 'always', style: 'long' });
 
 const lists = new Intl.ListFormat(LOCALE, { type: 'conjunction' });
 const percents = new Intl.NumberFormat(LOCALE, { style: 'percent' });
@@ -19,7 +19,7 @@ const UNITS: [unit: Intl.RelativeTimeFormatUnit, seconds: number][] = [
   ['minute', 60],
 ];
 
-/** `3 hr. ago`, `in 2 days`; undefined within the minute. */
+/** `3 hours ago`, `in 2 days`; undefined within the minute. */
 export function formatRelative(at: Date, now: number): string | undefined {
   const seconds = (at.getTime() - now) / 1000;
   for (const [unit, size] of UNITS)

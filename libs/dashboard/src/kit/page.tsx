@@ -1,6 +1,7 @@
 import { Group, Stack, Text, Title } from '@mantine/core';
-import { Link, type LinkProps, useRouter } from '@tanstack/react-router';
-import { type ReactNode, useEffect } from 'react';
+import { IconChevronLeft } from '@tabler/icons-react';
+import { Link, type LinkProps, useLocation, useRouter } from '@tanstack/react-router';
+import { type ReactNode, useEffect, useRef } from 'react';
 import classes from './page.module.css';
 import { setPageTitle } from './page-title';
 
@@ -20,14 +21,15 @@ export function usePageTabs(base: string, tabs: readonly { label: ReactNode; pat
 /** The head of a page: its title (also the tab's), what can be done, and its tabs, which are addresses. */
 export function PageHeader({
   title,
-  icon,
+  state,
   above,
   description,
   actions,
   tabs,
 }: {
   title: string;
-  icon?: ReactNode;
+  /** A badge beside the title. */
+  state?: ReactNode;
   /** Where this is: a link to the list. */
   above?: ReactNode;
   description?: ReactNode;
@@ -38,14 +40,17 @@ export function PageHeader({
   useEffect(() => setPageTitle(title), [title]);
   return (
     <Stack gap="sm" mb={tabs ? 'lg' : 'md'}>
-      {above && <Text size="sm">{above}</Text>}
-      <Group justify="space-between" align="flex-start" gap="sm">
-        <Stack gap={4} miw={0}>
-          <Group gap="sm" wrap="nowrap">
-            {icon}
-            <Title order={1} style={{ overflowWrap: 'anywhere' }}>
-              {title}
-            </Title>
+      {above && (
+        <Group gap={2} c="dimmed" wrap="nowrap">
+          <IconChevronLeft size={16} />
+          {above}
+        </Group>
+      )}
+      <div className={classes.head}>
+        <Stack gap={4} className={classes.what}>
+          <Group gap={4} style={{ columnGap: 'var(--mantine-spacing-md)' }}>
+            <Title order={1}>{title}</Title>
+            {state}
           </Group>
           {description && (
             <Text c="dimmed" size="sm" component="div">
@@ -54,22 +59,34 @@ export function PageHeader({
           )}
         </Stack>
         {actions && <Group gap="sm">{actions}</Group>}
-      </Group>
-      {tabs && (
-        <nav aria-label={title} className={classes.tabs}>
-          {tabs.map(({ label, to }) => (
-            <Link
-              key={to}
-              to={to}
-              params={true as never}
-              activeOptions={{ exact: true, includeSearch: false }}
-              className={classes.tab}
-            >
-              {label}
-            </Link>
-          ))}
-        </nav>
-      )}
+      </div>
+      {tabs && <Tabs label={title} tabs={tabs} />}
     </Stack>
+  );
+}
+
+function Tabs({ label, tabs }: { label: string; tabs: PageTab[] }) {
+  const nav = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  // On a phone the row is wider than the screen, and one may have come by a link.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the address says which tab is the present one
+  useEffect(() => {
+    const present = nav.current?.querySelector<HTMLElement>('[aria-current="page"]');
+    if (present) nav.current!.scrollLeft = present.offsetLeft - nav.current!.clientWidth / 2 + present.clientWidth / 2;
+  }, [pathname]);
+  return (
+    <nav ref={nav} aria-label={label} className={classes.tabs}>
+      {tabs.map(({ label, to }) => (
+        <Link
+          key={to}
+          to={to}
+          params={true as never}
+          activeOptions={{ exact: true, includeSearch: false }}
+          className={classes.tab}
+        >
+          {label}
+        </Link>
+      ))}
+    </nav>
   );
 }

@@ -1,4 +1,4 @@
-import { Card, Skeleton, Stack, Table, Text } from '@mantine/core';
+import { Card, Paper, Skeleton, Stack, Table, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useIsPhone } from './use-is-phone';
 
@@ -42,33 +42,35 @@ export function RowTable<Row>({
       </Stack>
     );
   return (
-    <Table.ScrollContainer minWidth={480}>
-      <Table aria-label={label} withTableBorder verticalSpacing="xs" bg="var(--mantine-color-body)">
-        <Table.Thead>
-          <Table.Tr>
-            {columns.map(({ title, isNumber }) =>
-              title.trim() ? (
-                <Table.Th key={title} ta={isNumber ? 'right' : 'left'}>
-                  {title}
-                </Table.Th>
-              ) : (
-                <Table.Td key={title} />
-              ),
-            )}
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {rows.map((row) => (
-            <Table.Tr key={rowId(row)}>
-              {columns.map(({ title, render, isNumber }) => (
-                <Table.Td key={title} ta={isNumber ? 'right' : 'left'}>
-                  {render(row)}
-                </Table.Td>
-              ))}
+    <Paper withBorder style={{ overflow: 'hidden' }}>
+      <Table.ScrollContainer minWidth={480} type="native">
+        <Table aria-label={label} verticalSpacing="xs">
+          <Table.Thead>
+            <Table.Tr>
+              {columns.map(({ title, isNumber }, index) =>
+                title.trim() ? (
+                  <Table.Th key={title} ta={isNumber && index > 0 ? 'right' : 'left'}>
+                    {title}
+                  </Table.Th>
+                ) : (
+                  <Table.Td key={title} />
+                ),
+              )}
             </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+          </Table.Thead>
+          <Table.Tbody>
+            {rows.map((row) => (
+              <Table.Tr key={rowId(row)}>
+                {columns.map(({ title, render, isNumber }, index) => (
+                  <Table.Td key={title} ta={isNumber && index > 0 ? 'right' : 'left'}>
+                    {render(row)}
+                  </Table.Td>
+                ))}
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+    </Paper>
   );
 }

@@ -1,6 +1,6 @@
 import { t } from '@texts/states';
 import type { components } from '@/api/types';
-import styles from './cells.module.css';
+import { StateDot } from './state-dot';
 
 export type SiteState = components['schemas']['SiteView']['state'];
 
@@ -15,14 +15,5 @@ export const STATE_COLORS: Record<SiteState, string> = {
 
 /** A state as a dot and a word: never by colour alone. */
 export function StateBadge({ state }: { state: SiteState }) {
-  const { label, meaning } = t[state];
-  return (
-    <span className={styles.state} title={meaning}>
-      <span
-        className={styles.dot}
-        style={{ background: `var(--mantine-color-${STATE_COLORS[state].replace('.', '-')})` }}
-      />
-      {label}
-    </span>
-  );
+  return <StateDot color={STATE_COLORS[state]} {...t[state]} />;
 }

@@ -8,6 +8,7 @@ import { changesBetween, ifMatch } from '@/api/versions';
 import { ChangedMeanwhile } from './changed-meanwhile';
 import { ApiForm } from './form';
 import { toastProblem } from './toasts';
+import classes from './versioned-form.module.css';
 
 const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
 
@@ -67,7 +68,7 @@ export function VersionedForm<T extends Versioned, V extends object>({
     return true;
   };
   const fields = (
-    <Fieldset variant="unstyled" disabled={readOnly}>
+    <Fieldset variant="unstyled" m={0} disabled={readOnly} className={classes.fields}>
       <Stack gap="sm">{children(form)}</Stack>
     </Fieldset>
   );

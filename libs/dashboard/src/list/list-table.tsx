@@ -25,7 +25,11 @@ import { filtersOf, type ListSearch, withFilters } from './search';
 import { useSelection } from './selection';
 
 export const PAGE_SIZE = 50;
-const ELLIPSIS_WIDTH = 220;
+/** What a column without a width has at least; wider tables scroll. */
+const FLEXIBLE_WIDTH = 130;
+const SELECTION_WIDTH = 44;
+/** So few columns are shown as they are. */
+const FEW_COLUMNS = 7;
 
 export interface Column<Row> {
   /** Of the row; also the name of the order, where the column can be sorted. */
@@ -37,7 +41,8 @@ export interface Column<Row> {
   sortKey?: string;
   /** Not shown until somebody asks for it. */
   hidden?: boolean;
-  width?: number | string;
+  /** Those without one share what is left. */
+  width?: number;
   textAlign?: 'left' | 'right';
   ellipsis?: boolean;
 }
@@ -197,10 +202,13 @@ export function ListTable<Row extends object>(props: ListTableProps<Row>) {
       accessor: key,
       ...(sortKey ? { sortKey } : {}),
       render: rows === undefined ? () => <Skeleton h={14} my={4} w="70%" /> : render,
-      // Without one it would take the width of its longest text, and squeeze the others.
-      ...(column.ellipsis ? { width: ELLIPSIS_WIDTH } : {}),
       ...column,
     }));
+  const least = shown.reduce(
+    (sum, { width }) => sum + ((width as number | undefined) ?? FLEXIBLE_WIDTH),
+    bulk ? SELECTION_WIDTH : 0,
+  );
+  const canChoose = columns.length > FEW_COLUMNS || columns.some((column) => column.hidden);
   const skeletons = Array.from({ length: 10 }, (_, index) => ({ skeleton: index }) as unknown as Row);
   const columnOfSort = columns.find(({ key, sortKey }) => (sortKey ?? key) === sort?.replace(/^-/, ''));
   return (
@@ -208,34 +216,40 @@ export function ListTable<Row extends object>(props: ListTableProps<Row>) {
       <Group justify="flex-end" gap="xs">
         {beside}
         {exported && <ExportMenu {...exported} />}
-        <Menu closeOnItemClick={false} position="bottom-end">
-          <Menu.Target>
-            <Tooltip label={t.columns}>
-              <ActionIcon variant="default" size="md" aria-label={t.columns}>
-                <IconColumns3 size={16} />
-              </ActionIcon>
-            </Tooltip>
-          </Menu.Target>
-          <Menu.Dropdown>
-            {columns.slice(1).map(({ key, title }) => (
-              <Menu.Item
-                key={key}
-                role="menuitemcheckbox"
-                aria-checked={!hidden.includes(key)}
-                leftSection={<Checkbox.Indicator size="xs" checked={!hidden.includes(key)} />}
-                onClick={() => setHidden(hidden.includes(key) ? hidden.filter((one) => one !== key) : [...hidden, key])}
-              >
-                {title}
-              </Menu.Item>
-            ))}
-          </Menu.Dropdown>
-        </Menu>
+        {canChoose && (
+          <Menu closeOnItemClick={false} position="bottom-end">
+            <Menu.Target>
+              <Tooltip label={t.columns}>
+                <ActionIcon variant="default" size="md" aria-label={t.columns}>
+                  <IconColumns3 size={16} />
+                </ActionIcon>
+              </Tooltip>
+            </Menu.Target>
+            <Menu.Dropdown>
+              {columns.slice(1).map(({ key, title }) => (
+                <Menu.Item
+                  key={key}
+                  role="menuitemcheckbox"
+                  aria-checked={!hidden.includes(key)}
+                  leftSection={<Checkbox.Indicator size="xs" checked={!hidden.includes(key)} />}
+                  onClick={() =>
+                    setHidden(hidden.includes(key) ? hidden.filter((one) => one !== key) : [...hidden, key])
+                  }
+                >
+                  {title}
+                </Menu.Item>
+              ))}
+            </Menu.Dropdown>
+          </Menu>
+        )}
       </Group>
       <DataTable
         withTableBorder
         borderRadius="md"
         highlightOnHover
         verticalSpacing="xs"
+        // By the widths of its columns, whatever stands in them: one long id would squeeze the others.
+        styles={{ table: { tableLayout: 'fixed', minWidth: least } }}
         minHeight={rows === undefined ? undefined : 0}
         aria-label={label}
         aria-busy={rows === undefined}

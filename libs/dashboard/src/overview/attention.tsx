@@ -154,8 +154,8 @@ export function NeedsAttention({ org }: { org: string }) {
         <Failure error={error} retry={retry} />
       ) : (
         <Card withBorder p={0} aria-live="polite">
-          {found.map((kind) => (
-            <KindLink key={kind.text} org={org} kind={kind} />
+          {found.map((kind, index) => (
+            <KindLink key={kind.text} org={org} kind={kind} isFirst={index === 0} />
           ))}
           {!isKnown && <Skeleton h={56} />}
           {isKnown && found.length === 0 && <Quiet org={org} />}
@@ -165,14 +165,28 @@ export function NeedsAttention({ org }: { org: string }) {
   );
 }
 
-function KindLink({ org, kind: { text, icon: Icon, color, count, to } }: { org: string; kind: Kind }) {
+function KindLink({
+  org,
+  kind: { text, icon: Icon, color, count, to },
+  isFirst,
+}: {
+  org: string;
+  kind: Kind;
+  isFirst: boolean;
+}) {
   return (
     <Anchor
       c="inherit"
       underline="never"
       renderRoot={(props) => <Link {...(to as LinkProps)} params={{ org } as never} {...props} />}
     >
-      <Group p="md" justify="space-between" wrap="nowrap">
+      <Group
+        px="md"
+        py="sm"
+        justify="space-between"
+        wrap="nowrap"
+        style={isFirst ? undefined : { borderTop: '1px solid var(--mantine-color-default-border)' }}
+      >
         <Group gap="md" wrap="nowrap">
           <Icon size={20} color={`var(--mantine-color-${color}-6)`} style={{ flex: 'none' }} />
           <Text>{t[text](formatNumber(count!), count!)}</Text>

@@ -85,6 +85,10 @@ function Chart({
         <Failure error={failed.error} retry={failed.refetch} />
       ) : stats.length < metrics.length ? (
         <Skeleton h={HEIGHT} />
+      ) : stats.every(({ points }) => points.every(({ value }) => !value)) ? (
+        <Text size="sm" c="dimmed">
+          {t.charts.nothing}
+        </Text>
       ) : (
         <figure aria-labelledby={`chart-${metrics[0]}`} style={{ margin: 0 }}>
           <Drawn
@@ -96,6 +100,7 @@ function Chart({
             withLegend={metrics.length > 1}
             yAxisProps={{ allowDecimals: false, width: 44 }}
             tickLine="none"
+            {...(isArea ? { withDots: false } : {})}
           />
         </figure>
       )}

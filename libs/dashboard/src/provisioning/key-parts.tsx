@@ -1,6 +1,7 @@
-import { Group, Progress, Stack, Text } from '@mantine/core';
+import { Progress, Stack, Text } from '@mantine/core';
 import { t } from '@texts/provisioning';
 import { formatNumber } from '@/kit/formats';
+import { StateDot } from '@/kit/state-dot';
 import type { Key } from './queries';
 
 const COLORS: Record<Key['state'], string> = {
@@ -13,14 +14,7 @@ const COLORS: Record<Key['state'], string> = {
 
 /** A state as a dot and a word, as of sites. */
 export function KeyState({ state }: { state: Key['state'] }) {
-  return (
-    <Group gap={8} wrap="nowrap" w="max-content">
-      <Text span w={9} h={9} bg={COLORS[state]} style={{ borderRadius: '50%', flex: 'none' }} />
-      <Text size="sm" span>
-        {t.key.states[state]}
-      </Text>
-    </Group>
-  );
+  return <StateDot color={COLORS[state]} label={t.key.states[state]} />;
 }
 
 /** How many sites it has made, of how many. */

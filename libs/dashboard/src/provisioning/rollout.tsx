@@ -112,6 +112,9 @@ export function KeyRollout({ org, keyView: key }: { org: string; keyView: Key })
             {rollout.missing ? t.missing(formatNumber(rollout.missing.pagination.total)) : t.list.title}
           </Title>
           <Group gap="sm">
+            {!!rollout.missing?.pagination.total && (
+              <ExportMenu path={`/org/${org}/site-provisioning-key/${keyId}/rollout`} />
+            )}
             {hasList && may('listClaims') && (
               <Button
                 variant="default"
@@ -134,7 +137,7 @@ export function KeyRollout({ org, keyView: key }: { org: string; keyView: Key })
         </Group>
         {!hasList && <Text size="sm">{t.noList}</Text>}
         {!!rollout.unexpected && <Unexpected org={org} count={rollout.unexpected} sites={rollout.unexpectedSites} />}
-        {rollout.missing && <Missing org={org} keyId={keyId} missing={rollout.missing} page={page} onPage={setPage} />}
+        {rollout.missing && <Missing org={org} missing={rollout.missing} page={page} onPage={setPage} />}
       </Card>
       {rollout.refusals.length > 0 && <Refusals org={org} keyView={key} refusals={rollout.refusals} />}
       <Arrivals arrivals={rollout.arrivals} hours={hours} onHours={setHours} />
@@ -159,13 +162,11 @@ function Unexpected({ org, count, sites }: { org: string; count: number; sites: 
 
 function Missing({
   org,
-  keyId,
   missing: { devices, pagination },
   page,
   onPage,
 }: {
   org: string;
-  keyId: string;
   missing: NonNullable<Rollout['missing']>;
   page: number;
   onPage: (page: number) => void;
@@ -174,9 +175,6 @@ function Missing({
   const pages = Math.ceil(pagination.total / SHOWN);
   return (
     <Stack gap="sm">
-      <Group justify="flex-end">
-        <ExportMenu path={`/org/${org}/site-provisioning-key/${keyId}/rollout`} />
-      </Group>
       <DeviceTable org={org} label={t.missing(formatNumber(pagination.total))} devices={devices} />
       {pages > 1 && (
         <Pagination

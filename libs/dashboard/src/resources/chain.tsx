@@ -30,12 +30,11 @@ export function ResourceChain({ resourceId }: { resourceId: number }) {
   return (
     <Card withBorder p="lg" component="section" aria-label={texts.title}>
       <Stack gap="sm">
-        <Group component="ol" gap="xs" m={0} p={0} style={{ listStyle: 'none' }}>
+        <Group component="ol" gap={4} m={0} p={0} style={{ listStyle: 'none' }}>
           {checks.map(({ check, state }, index) => {
             const [Icon, color] = ICONS[state];
             return (
-              <Group key={check} component="li" gap="xs" wrap="nowrap">
-                {index > 0 && <IconChevronRight size={16} opacity={0.5} aria-hidden />}
+              <Group key={check} component="li" gap={4} wrap="nowrap">
                 <UnstyledButton
                   aria-pressed={shown?.check === check}
                   onClick={() => choose(check)}
@@ -53,6 +52,7 @@ export function ResourceChain({ resourceId }: { resourceId: number }) {
                     </Text>
                   </Group>
                 </UnstyledButton>
+                {index < checks.length - 1 && <IconChevronRight size={16} opacity={0.5} aria-hidden />}
               </Group>
             );
           })}

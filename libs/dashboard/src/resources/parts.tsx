@@ -1,6 +1,7 @@
-import { Anchor, Box, Group, Text, Tooltip } from '@mantine/core';
+import { Anchor, Text } from '@mantine/core';
 import { IconExternalLink } from '@tabler/icons-react';
 import { t } from '@texts/resources';
+import { StateDot } from '@/kit/state-dot';
 import { addressOf, type Health, type Resource } from './queries';
 
 const COLORS: Record<Health, string> = {
@@ -12,17 +13,7 @@ const COLORS: Record<Health, string> = {
 
 /** Health as a dot and a word: never by colour alone. */
 export function HealthBadge({ health }: { health: Health }) {
-  const { label, meaning } = t.health[health];
-  return (
-    <Tooltip label={meaning}>
-      <Group gap={8} wrap="nowrap" w="max-content">
-        <Box w={9} h={9} bg={COLORS[health]} style={{ borderRadius: '50%', flex: 'none' }} />
-        <Text size="sm" span>
-          {label}
-        </Text>
-      </Group>
-    </Tooltip>
-  );
+  return <StateDot color={COLORS[health]} {...t.health[health]} />;
 }
 
 /** Where it is found; a link where a browser can go there. */

@@ -74,7 +74,7 @@ export function Frame({ children }: { children: ReactNode }) {
             >
               {t.search}
             </Button>
-            <UnstyledButton onClick={search} hiddenFrom="sm" aria-label={t.search} p={6}>
+            <UnstyledButton onClick={search} hiddenFrom="sm" aria-label={t.search} p={6} display="flex">
               <IconSearch size={20} />
             </UnstyledButton>
             <AccountMenu />

@@ -37,9 +37,11 @@ export function Navigation({ orgId }: { orgId: string }) {
     if (label === undefined || more.length === 0) return link(first!, Icon);
     return (
       <Fragment key={label}>
-        <div className={classes.section}>{label}</div>
-        {link(first!, Icon)}
-        {more.map((place) => link(place))}
+        <div className={classes.section}>
+          <Icon size={18} />
+          {label}
+        </div>
+        {places.map((place) => link(place))}
       </Fragment>
     );
   });

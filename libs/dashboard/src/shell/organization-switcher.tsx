@@ -24,7 +24,7 @@ export function OrganizationSwitcher({ orgId }: { orgId: string | undefined }) {
           size="compact-md"
           rightSection={<IconChevronDown size={14} />}
           aria-label={`${t.switchOrganization}: ${current?.name ?? t.allOrganizations}`}
-          maw={220}
+          maw={{ base: 190, sm: 480 }}
         >
           <Text span inherit truncate>
             {current?.name ?? orgId ?? t.allOrganizations}

@@ -1,4 +1,4 @@
-import { Box, Group, Stack, Text } from '@mantine/core';
+import { Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { t } from '@texts/sites';
@@ -75,21 +75,16 @@ export function SitesTable({
       title: t.columns.state,
       render: ({ state }) => <StateBadge state={state} />,
       sortable: true,
-      width: 160,
+      width: 150,
     },
-    { key: 'name', title: t.columns.name, render: name, sortable: true, width: 240 },
+    { key: 'name', title: t.columns.name, render: name, sortable: true },
     {
       key: 'hardwareId',
       title: t.columns.hardwareId,
-      render: ({ hardwareId }) =>
-        hardwareId && (
-          <Box w={170}>
-            <CopyId id={hardwareId} what={t.columns.hardwareId} />
-          </Box>
-        ),
+      render: ({ hardwareId }) => hardwareId && <CopyId id={hardwareId} what={t.columns.hardwareId} />,
       width: 190,
     },
-    { key: 'groups', title: t.columns.groups, render: groupNames },
+    { key: 'groups', title: t.columns.groups, render: groupNames, ellipsis: true, width: 150 },
     {
       key: 'labels',
       title: t.columns.labels,
@@ -109,7 +104,7 @@ export function SitesTable({
       title: t.columns.lastSeenAt,
       render: ({ lastSeenAt }) => <Time at={lastSeenAt} />,
       sortable: true,
-      width: 130,
+      width: 140,
     },
     {
       key: 'createdAt',

@@ -59,7 +59,7 @@ export function Presets({ org }: { org: string }) {
     [t.presets.unlabelled, { labelled: t.no }],
   ];
   return (
-    <Group component="nav" aria-label={t.presets.title} gap="md">
+    <Group component="nav" aria-label={t.presets.title} gap="4px var(--mantine-spacing-md)">
       {presets.map(([label, search]) => (
         <PageLink key={label} dimmed to="/org/$org/sites" params={{ org }} search={search as never}>
           {label}

@@ -9,7 +9,7 @@ export const t = {
       email: 'E-mail address',
       name: 'Name',
       roles: 'Roles',
-      createdAt: 'Account made',
+      createdAt: 'Created',
     },
     owner: 'Owner',
     unverified: 'Mailbox not proven',
@@ -33,7 +33,7 @@ export const t = {
     activity: {
       title: 'What they did',
       all: 'All of it in the audit log',
-      none: 'Nothing that the audit log still holds.',
+      none: 'Nothing in the audit log.',
     },
     devices: {
       title: 'Devices',

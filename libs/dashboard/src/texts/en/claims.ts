@@ -95,7 +95,7 @@ export const t = {
     site: 'site, by its number',
   },
   columns: {
-    at: 'At',
+    at: 'Time',
     outcome: 'Outcome',
     hardwareId: 'Hardware id',
     address: 'Address',

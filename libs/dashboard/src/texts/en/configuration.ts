@@ -28,7 +28,7 @@ export const t = {
     settled: 'everywhere',
     draining: (version: number) => `version ${version} is still in use`,
     allProfiles: 'all profiles',
-    someProfiles: (count: string) => `${count} profiles`,
+    someProfiles: (count: string, n: number) => (n === 1 ? 'one profile' : `${count} profiles`),
     empty: {
       title: 'No secrets yet',
       description:
@@ -224,7 +224,7 @@ export const t = {
     save: 'Save and roll out',
     saved: (revision: number) => `Revision ${revision} was saved`,
     toRollout: 'Watch it roll out',
-    reaches: (count: string) => `It reaches ${count} sites.`,
+    reaches: (count: string, n: number) => `It reaches ${n === 1 ? 'one site' : `${count} sites`}.`,
     warnings: 'It would be saved, and yet:',
     diff: 'What changes',
     same: 'It is the current document, sign for sign.',

@@ -58,7 +58,7 @@ export const t = {
     anyType: 'All types',
     columns: { createdAt: 'Time', type: 'Event', site: 'Site', data: 'Data' },
     newer: 'Newer',
-    fromNow: 'From now on',
+    fromNow: 'Only new ones',
     emptyAfter: 'Nothing happened since',
     oldest: 'From the beginning',
     end: 'These are all events until now. New ones appear here by themselves.',

@@ -32,6 +32,7 @@ export const t = {
   },
   charts: {
     title: 'Over time',
+    nothing: 'Nothing in this time.',
     period: 'Period',
     periods: { '24h': '24 hours', '30d': '30 days' },
     online: 'Sites online',

@@ -27,7 +27,6 @@ export const t = {
     oddities: 'Odd',
     hardwareId: 'Hardware id',
     key: 'Key',
-    source: 'From',
     labels: 'Labels',
     createdAt: 'Claimed',
     decide: 'Decision',

@@ -173,7 +173,7 @@ export const t = {
     notHttp: 'Only web resources ask visitors who they are. This one passes on what it gets.',
     switches: {
       sso: 'Visitors sign in',
-      ssoHint: 'Those may pass whom the tab Access names.',
+      ssoHint: 'The tab Access says who may pass.',
       emailWhitelistEnabled: 'A code is sent to addresses on the e-mail list',
       blockAccess: 'Block all access',
       blockAccessHint: 'Nobody passes, whatever else is set here.',
@@ -205,7 +205,7 @@ export const t = {
     saved: 'Authentication was saved',
   },
   rules: {
-    apply: 'Look at rules',
+    apply: 'Apply rules',
     applyHint: 'In the order of their priority; the first that fits decides.',
     list: 'Rules',
     add: 'Add a rule',
@@ -215,8 +215,8 @@ export const t = {
       title: 'No rules',
       description: 'A rule lets requests pass, or refuses them, by address, path, country or network.',
     },
-    off: 'The rules are not looked at.',
-    columns: { priority: 'Priority', action: 'Then', match: 'If', value: 'Is', enabled: 'State' },
+    off: 'The rules are not applied.',
+    columns: { priority: 'Priority', action: 'Action', match: 'Match', value: 'Value', enabled: 'State' },
     actions: { ACCEPT: 'Allow without signing in', DROP: 'Refuse', PASS: 'Ask who it is' },
     matches: {
       CIDR: 'Address range',
@@ -226,7 +226,7 @@ export const t = {
       ASN: 'Network (ASN)',
       REGION: 'Region',
     },
-    labels: { priority: 'Priority', action: 'Then', match: 'If', value: 'Is', enabled: 'Enabled' },
+    labels: { priority: 'Priority', action: 'Action', match: 'Match', value: 'Value', enabled: 'Enabled' },
     saved: (priority: number) => `Rule ${priority} was saved`,
     added: (priority: number) => `Rule ${priority} was added`,
     deleted: (priority: number) => `Rule ${priority} was deleted`,

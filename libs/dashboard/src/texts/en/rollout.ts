@@ -52,7 +52,7 @@ export const t = {
     found: 'Machines of the list',
     shown: (shown: string, total: string) => `The first ${shown} of ${total}; the file has them all.`,
     export: 'As a CSV file',
-    exportKept: 'The whole list as a CSV file',
+    exportKept: 'Whole list as CSV',
     csv: ['hardware id', 'what is known', 'site', 'state', 'last refused', 'at', 'from'],
   },
   leaked: {

@@ -44,7 +44,7 @@ export const t = {
     suspended: 'Suspended: it may not connect until somebody resumes it.',
     revoked: 'Revoked: its credential is gone for good.',
   },
-  cause: { none: 'Every check is well.', toDiagnosis: 'All checks' },
+  cause: { none: 'All checks pass.', toDiagnosis: 'All checks' },
   week: {
     title: 'The last 7 days',
     online: (percent: string) => `Online ${percent} of the last 7 days`,
@@ -66,12 +66,25 @@ export const t = {
     connectedSince: 'Connected since',
     lastDisconnect: 'Last session ended',
     desired: 'Desired state',
-    applied: (desired: string, applied: string) => `${desired}, applied ${applied}`,
-    nothingApplied: 'nothing',
+    applied: (desired: number, applied: number | null) =>
+      applied === desired
+        ? `version ${desired}, applied`
+        : `version ${desired}; ${applied === null ? 'the site has applied none' : `the site has applied version ${applied}`}`,
+    nothingApplied: 'none',
     appliedError: 'It could not apply it',
     ephemeral: 'Removed after being offline for',
   },
-  machine: { title: 'Machine', none: 'What its agent says of its machine stands here once it has connected.' },
+  machine: {
+    title: 'Machine',
+    none: 'What its agent says of its machine stands here once it has connected.',
+    names: {
+      hostname: 'Hostname',
+      os: 'Operating system',
+      arch: 'Architecture',
+      kernel: 'Kernel',
+      node: 'Node.js',
+    } as Partial<Record<string, string>>,
+  },
   origin: {
     title: 'Where it comes from',
     enrolledWith: 'Enrolled with',
@@ -90,7 +103,7 @@ export const t = {
   diagnosis: {
     list: 'Checks, in the order of causes',
     intro: 'The first check that failed is the cause; what comes later may fail by it.',
-    states: { ok: 'Well', failed: 'Failed', unknown: 'Unknown' },
+    states: { ok: 'OK', failed: 'Failed', unknown: 'Unknown' },
     next: 'Next step',
     checks: {
       organization: 'Organization',
@@ -123,13 +136,13 @@ export const t = {
     columns: {
       connectedAt: 'Began',
       endedAt: 'Ended',
-      duration: 'For',
+      duration: 'Duration',
       endReason: 'Why it ended',
-      address: 'From',
-      client: 'As',
+      address: 'Address',
+      client: 'Client',
       serverId: 'Server',
     },
-    open: 'It is open',
+    open: 'still open',
     empty: { title: 'No sessions', description: 'Each connection of its agent stands here for 30 days.' },
   },
   resources: {

@@ -58,7 +58,7 @@ function Sections({ org }: { org: string }) {
         <Title order={2} mb="sm" id="states">
           {t.sites}
         </Title>
-        <SimpleGrid cols={{ base: 2, sm: 3, xl: 6 }}>
+        <SimpleGrid cols={{ base: 2, sm: 3, lg: 6 }}>
           {STATES.map((state) => (
             <StateCount key={state} org={org} state={state} count={states?.[state]} />
           ))}
@@ -76,7 +76,7 @@ function StateCount({ org, state, count }: { org: string; state: SiteState; coun
       underline="never"
       renderRoot={(props) => <Link to="/org/$org/sites" params={{ org }} search={{ state }} {...props} />}
     >
-      <Card withBorder p="md">
+      <Card withBorder p="sm">
         <StateBadge state={state} />
         {count === undefined ? (
           <Skeleton h={28} w={60} mt={6} />

@@ -18,6 +18,7 @@ import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
 import { ShownOnce } from '@/kit/shown-once';
+import { StateDot } from '@/kit/state-dot';
 import { toastDone, toastProblem } from '@/kit/toasts';
 import { FilterBox } from '@/list/filter-box';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
@@ -40,11 +41,13 @@ const FIELDS = [
   { key: 'online', label: t.clients.fields.online, values: valuesOf(t.clients.onlines) },
 ];
 
-const stateOf = ({ blocked, archived, online }: Client): string => {
-  if (blocked) return t.clients.blocked;
-  if (archived) return t.clients.archived;
-  return online ? t.clients.online : t.clients.offline;
-};
+function State({ of: { blocked, archived, online } }: { of: Client }) {
+  if (blocked) return <StateDot color="red.6" label={t.clients.blocked} />;
+  if (archived) return <StateDot color="gray.7" label={t.clients.archived} />;
+  // A client is off as often as it is not used.
+  if (online) return <StateDot color="teal.6" label={t.clients.online} />;
+  return <StateDot color="gray.5" label={t.clients.offline} />;
+}
 
 function Clients() {
   const { org } = Route.useParams();
@@ -84,7 +87,7 @@ function Clients() {
     </Button>
   );
   const columns: Column<Client>[] = [
-    { key: 'state', title: t.clients.columns.state, render: stateOf, width: 110 },
+    { key: 'state', title: t.clients.columns.state, render: (client) => <State of={client} />, width: 110 },
     { key: 'name', title: t.clients.columns.name, render: ({ name }) => name, sortable: true },
     {
       key: 'address',
@@ -138,8 +141,9 @@ function Clients() {
                 <Text fw={500} size="sm" style={{ overflowWrap: 'anywhere' }}>
                   {client.name}
                 </Text>
+                <State of={client} />
                 <Text size="sm" c="dimmed">
-                  {stateOf(client)} · {client.subnet}
+                  {client.subnet}
                 </Text>
               </Stack>
               <Acts org={org} client={client} />

@@ -79,7 +79,7 @@ function Bundles() {
     <Group gap="xs" wrap="nowrap">
       <BundleBadge state={state} />
       {!sealed && (
-        <Badge variant="default" tt="none" fw={400}>
+        <Badge variant="default" tt="none" fw={400} style={{ flex: 'none' }}>
           {texts.unsealed}
         </Badge>
       )}
@@ -98,14 +98,14 @@ function Bundles() {
   );
   const columns: Column<Bundle>[] = [
     { key: 'name', title: texts.columns.name, render: name },
-    { key: 'state', title: texts.columns.state, render: state, width: 170 },
-    { key: 'version', title: texts.columns.version, render: ({ version }) => version, textAlign: 'right', width: 90 },
+    { key: 'state', title: texts.columns.state, render: state, width: 185 },
+    { key: 'version', title: texts.columns.version, render: ({ version }) => version, textAlign: 'right', width: 110 },
     {
       key: 'applied',
       title: texts.columns.applied,
       render: ({ appliedVersion }) => appliedVersion,
       textAlign: 'right',
-      width: 100,
+      width: 110,
     },
     {
       key: 'revision',
@@ -126,12 +126,13 @@ function Bundles() {
           </PageLink>
         ),
       width: 100,
+      hidden: true,
     },
     {
       key: 'changedAt',
       title: texts.columns.changedAt,
       render: ({ changedAt }) => <Time at={changedAt} />,
-      width: 120,
+      width: 130,
     },
     ...(mayResend ? [{ key: 'resend', title: ' ', render: resend, width: 120 } satisfies Column<Bundle>] : []),
   ];

@@ -1,7 +1,7 @@
-import { Alert, Anchor, Button, Card, Code, Group, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Alert, Button, Card, Code, Group, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { IconAlertCircle } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import { createFileRoute, Link } from '@tanstack/react-router';
+import { createFileRoute } from '@tanstack/react-router';
 import { t } from '@texts/jobs';
 import { useState } from 'react';
 import { $api, api } from '@/api/client';
@@ -68,13 +68,13 @@ function JobPage() {
       <PageHeader
         above={
           may('listJobs') && (
-            <Anchor size="sm" renderRoot={(props) => <Link to="/org/$org/jobs" params={{ org }} {...props} />}>
+            <PageLink dimmed to="/org/$org/jobs" params={{ org }}>
               {t.job.back}
-            </Anchor>
+            </PageLink>
           )
         }
         title={job ? jobName(job) : ' '}
-        icon={job && <JobStatus status={job.status} />}
+        state={job && <JobStatus status={job.status} />}
         description={job && t.job.by(job.createdBy.name)}
         actions={job && may('updateJob') && <Acts org={org} job={job} />}
       />

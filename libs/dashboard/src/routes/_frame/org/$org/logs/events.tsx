@@ -1,12 +1,14 @@
-import { Anchor, Button, Card, Code, Group, Select, Skeleton, Stack, Table, Text } from '@mantine/core';
+import { Button, Code, Group, Select, Skeleton, Stack, Text } from '@mantine/core';
 import { IconBolt } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import { createFileRoute, Link } from '@tanstack/react-router';
+import { createFileRoute } from '@tanstack/react-router';
 import { t } from '@texts/logs';
 import { $api, api } from '@/api/client';
 import { EmptyState } from '@/kit/empty';
 import { Failure } from '@/kit/failure';
 import { PageHeader } from '@/kit/page';
+import { PageLink } from '@/kit/page-link';
+import { RowTable } from '@/kit/row-table';
 import { Time, useZoneLabel } from '@/kit/time';
 import { toastProblem } from '@/kit/toasts';
 import { ExportMenu } from '@/list/export-menu';
@@ -90,48 +92,36 @@ function Events() {
           />
         )}
         {events && events.length > 0 && (
-          <Card withBorder p={0}>
-            <Table.ScrollContainer minWidth={640}>
-              <Table aria-label={t.events.list} verticalSpacing="xs">
-                <Table.Thead>
-                  <Table.Tr>
-                    <Table.Th w={190}>{`${t.events.columns.createdAt} (${zone})`}</Table.Th>
-                    <Table.Th w={220}>{t.events.columns.type}</Table.Th>
-                    <Table.Th w={110}>{t.events.columns.site}</Table.Th>
-                    <Table.Th>{t.events.columns.data}</Table.Th>
-                  </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {events.map(({ id, type, siteId, data: of, createdAt }) => (
-                    <Table.Tr key={id}>
-                      <Table.Td>
-                        <Time at={createdAt} absolute />
-                      </Table.Td>
-                      <Table.Td>{type}</Table.Td>
-                      <Table.Td>
-                        {siteId !== null &&
-                          (may('getSite') ? (
-                            <Anchor
-                              size="sm"
-                              renderRoot={(props) => (
-                                <Link to="/org/$org/sites/$site" params={{ org, site: String(siteId) }} {...props} />
-                              )}
-                            >
-                              {siteId}
-                            </Anchor>
-                          ) : (
-                            siteId
-                          ))}
-                      </Table.Td>
-                      <Table.Td>
-                        <Code style={{ overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>{JSON.stringify(of)}</Code>
-                      </Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </Table>
-            </Table.ScrollContainer>
-          </Card>
+          <RowTable
+            label={t.events.list}
+            rows={events}
+            rowId={({ id }) => id}
+            columns={[
+              {
+                title: `${t.events.columns.createdAt} (${zone})`,
+                render: ({ createdAt }) => <Time at={createdAt} absolute />,
+              },
+              { title: t.events.columns.type, render: ({ type }) => type },
+              {
+                title: t.events.columns.site,
+                render: ({ siteId }) =>
+                  siteId !== null &&
+                  (may('getSite') ? (
+                    <PageLink to="/org/$org/sites/$site" params={{ org, site: String(siteId) }}>
+                      {siteId}
+                    </PageLink>
+                  ) : (
+                    siteId
+                  )),
+              },
+              {
+                title: t.events.columns.data,
+                render: ({ data: of }) => (
+                  <Code style={{ overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>{JSON.stringify(of)}</Code>
+                ),
+              },
+            ]}
+          />
         )}
         {data && !isFull && (
           <Text size="sm" c="dimmed" role="status">

@@ -1,4 +1,4 @@
-import { Card, SimpleGrid, Skeleton, Text, TextInput, Title } from '@mantine/core';
+import { Card, SimpleGrid, Skeleton, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
@@ -73,9 +73,6 @@ function Name({ read, version }: { read: Org; version: Versioned }) {
   };
   return (
     <Card withBorder>
-      <Title order={2} mb="sm">
-        {t.organization.name}
-      </Title>
       <ApiForm
         form={form}
         submitLabel={t.organization.submit}

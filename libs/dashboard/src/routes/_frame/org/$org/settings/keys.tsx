@@ -1,4 +1,4 @@
-import { Badge, Button, Card, Group, Modal, Select, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
+import { Badge, Button, Card, Group, Modal, Select, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useDisclosure } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
@@ -11,6 +11,7 @@ import { CopyButton, CopyId } from '@/kit/copy';
 import { Failure } from '@/kit/failure';
 import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
+import { RowTable } from '@/kit/row-table';
 import { Time, useZoneLabel } from '@/kit/time';
 import { toastDone } from '@/kit/toasts';
 import { useMay } from '@/session/session';
@@ -72,41 +73,36 @@ function SigningKeys({ org }: { org: string }) {
               <Text size="sm">{signing.fingerprint}</Text>
               <CopyId id={data.trustFingerprint} what={signing.fingerprint} />
             </Group>
-            <Table.ScrollContainer minWidth={640}>
-              <Table aria-label={signing.list} verticalSpacing="xs">
-                <Table.Thead>
-                  <Table.Tr>
-                    <Table.Th>{signing.columns.seq}</Table.Th>
-                    <Table.Th>{signing.columns.state}</Table.Th>
-                    <Table.Th>{signing.columns.kid}</Table.Th>
-                    <Table.Th>{`${signing.columns.createdAt} (${zone})`}</Table.Th>
-                    <Table.Th>{`${signing.columns.retiredAt} (${zone})`}</Table.Th>
-                  </Table.Tr>
-                </Table.Thead>
-                <Table.Tbody>
-                  {data.keys.map(({ seq, state, kid, keptApart, createdAt, retiredAt }) => (
-                    <Table.Tr key={kid}>
-                      <Table.Td>{seq}</Table.Td>
-                      <Table.Td>
-                        <State label={signing.states[state]} isCurrent={state === 'current'} />
-                        {keptApart && (
-                          <Text size="xs" c="dimmed">
-                            {signing.keptApart}
-                          </Text>
-                        )}
-                      </Table.Td>
-                      <Table.Td>
-                        <CopyId id={kid} what={signing.columns.kid} />
-                      </Table.Td>
-                      <Table.Td>
-                        <Time at={createdAt} absolute />
-                      </Table.Td>
-                      <Table.Td>{retiredAt && <Time at={retiredAt} absolute />}</Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </Table>
-            </Table.ScrollContainer>
+            <RowTable
+              label={signing.list}
+              rows={data.keys}
+              rowId={({ kid }) => kid}
+              columns={[
+                { title: signing.columns.seq, render: ({ seq }) => seq },
+                {
+                  title: signing.columns.state,
+                  render: ({ state, keptApart }) => (
+                    <>
+                      <State label={signing.states[state]} isCurrent={state === 'current'} />
+                      {keptApart && (
+                        <Text size="xs" c="dimmed">
+                          {signing.keptApart}
+                        </Text>
+                      )}
+                    </>
+                  ),
+                },
+                { title: signing.columns.kid, render: ({ kid }) => <CopyId id={kid} what={signing.columns.kid} /> },
+                {
+                  title: `${signing.columns.createdAt} (${zone})`,
+                  render: ({ createdAt }) => <Time at={createdAt} absolute />,
+                },
+                {
+                  title: `${signing.columns.retiredAt} (${zone})`,
+                  render: ({ retiredAt }) => retiredAt && <Time at={retiredAt} absolute />,
+                },
+              ]}
+            />
           </>
         )}
       </Stack>
@@ -139,42 +135,34 @@ function Authorities({ org }: { org: string }) {
         {!list && !error && <Skeleton h={120} />}
         {list?.length === 0 && <Text c="dimmed">{authorities.none}</Text>}
         {list && list.length > 0 && (
-          <Table.ScrollContainer minWidth={640}>
-            <Table aria-label={authorities.list} verticalSpacing="xs">
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>{authorities.columns.state}</Table.Th>
-                  <Table.Th>{authorities.columns.caId}</Table.Th>
-                  <Table.Th>{`${authorities.columns.createdAt} (${zone})`}</Table.Th>
-                  <Table.Th>{`${authorities.columns.trustedUntil} (${zone})`}</Table.Th>
-                  <Table.Th ta="right">{authorities.columns.sites}</Table.Th>
-                  <Table.Td />
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {list.map(({ caId, state, createdAt, trustedUntil, sites, certificate }) => (
-                  <Table.Tr key={caId}>
-                    <Table.Td>
-                      <State label={authorities.states[state]} isCurrent={state === 'current'} />
-                    </Table.Td>
-                    <Table.Td>
-                      <CopyId id={caId} what={authorities.columns.caId} />
-                    </Table.Td>
-                    <Table.Td>
-                      <Time at={createdAt} absolute />
-                    </Table.Td>
-                    <Table.Td>
-                      <Time at={trustedUntil} absolute otherwise={authorities.noEnd} />
-                    </Table.Td>
-                    <Table.Td ta="right">{formatNumber(sites)}</Table.Td>
-                    <Table.Td>
-                      <CopyButton text={certificate} what={authorities.copy} />
-                    </Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+          <RowTable
+            label={authorities.list}
+            rows={list}
+            rowId={({ caId }) => caId}
+            columns={[
+              {
+                title: authorities.columns.state,
+                render: ({ state }) => <State label={authorities.states[state]} isCurrent={state === 'current'} />,
+              },
+              {
+                title: authorities.columns.caId,
+                render: ({ caId }) => <CopyId id={caId} what={authorities.columns.caId} />,
+              },
+              {
+                title: `${authorities.columns.createdAt} (${zone})`,
+                render: ({ createdAt }) => <Time at={createdAt} absolute />,
+              },
+              {
+                title: `${authorities.columns.trustedUntil} (${zone})`,
+                render: ({ trustedUntil }) => <Time at={trustedUntil} absolute otherwise={authorities.noEnd} />,
+              },
+              { title: authorities.columns.sites, render: ({ sites }) => formatNumber(sites), isNumber: true },
+              {
+                title: ' ',
+                render: ({ certificate }) => <CopyButton text={certificate} what={authorities.copy} />,
+              },
+            ]}
+          />
         )}
       </Stack>
       <Modal opened={rotating} onClose={close} title={authorities.form.title}>

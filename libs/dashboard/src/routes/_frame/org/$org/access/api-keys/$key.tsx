@@ -1,7 +1,7 @@
-import { Anchor, Button, Card, Skeleton, Stack, Text, Title } from '@mantine/core';
+import { Button, Card, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useQuery } from '@tanstack/react-query';
-import { createFileRoute, Link, useNavigate } from '@tanstack/react-router';
+import { createFileRoute, useNavigate } from '@tanstack/react-router';
 import { t } from '@texts/access';
 import { t as common } from '@texts/common';
 import { ActionPicker } from '@/access/action-picker';
@@ -15,6 +15,7 @@ import { Facts } from '@/kit/facts';
 import { Failure } from '@/kit/failure';
 import { ApiForm } from '@/kit/form';
 import { PageHeader } from '@/kit/page';
+import { PageLink } from '@/kit/page-link';
 import { Time } from '@/kit/time';
 import { toastDone, toastProblem } from '@/kit/toasts';
 import { useIsPhone } from '@/kit/use-is-phone';
@@ -52,9 +53,9 @@ function ApiKeyPage() {
     <>
       <PageHeader
         above={
-          <Anchor size="sm" renderRoot={(props) => <Link to="/org/$org/access/api-keys" params={{ org }} {...props} />}>
+          <PageLink dimmed to="/org/$org/access/api-keys" params={{ org }}>
             {t.apiKeys.back}
-          </Anchor>
+          </PageLink>
         }
         title={data?.name ?? ' '}
         actions={data && may('deleteApiKey') && <Remove org={org} apiKey={data} />}

@@ -1,8 +1,9 @@
-import { Anchor, Badge, Button, Card, Group, SimpleGrid, Skeleton, Stack, Table, Text, Title } from '@mantine/core';
+import { Anchor, Badge, Button, Card, Group, SimpleGrid, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute, Link, useNavigate } from '@tanstack/react-router';
 import { t } from '@texts/access';
+import { t as logs } from '@texts/logs';
 import { userOfOrgQuery } from '@/access/queries';
 import { RoleChoice } from '@/access/role-choice';
 import { $api, api } from '@/api/client';
@@ -14,7 +15,10 @@ import { Facts } from '@/kit/facts';
 import { Failure } from '@/kit/failure';
 import { ApiForm } from '@/kit/form';
 import { PageHeader } from '@/kit/page';
-import { Time } from '@/kit/time';
+import { PageLink } from '@/kit/page-link';
+import { RowTable } from '@/kit/row-table';
+import { StateDot } from '@/kit/state-dot';
+import { Time, useZoneLabel } from '@/kit/time';
 import { toastDone } from '@/kit/toasts';
 import { useMay, useUser } from '@/session/session';
 
@@ -35,9 +39,9 @@ function Person() {
     <>
       <PageHeader
         above={
-          <Anchor size="sm" renderRoot={(props) => <Link to="/org/$org/access/people" params={{ org }} {...props} />}>
+          <PageLink dimmed to="/org/$org/access/people" params={{ org }}>
             {t.people.back}
-          </Anchor>
+          </PageLink>
         }
         title={data?.email ?? ' '}
         description={data && (data.userId === me.userId ? t.people.you : data.name)}
@@ -112,6 +116,8 @@ const SHOWN = 10;
 
 /** The latest that the audit has of somebody. */
 function Activity({ org, userId }: { org: string; userId: string }) {
+  const zone = useZoneLabel();
+  const { columns } = logs.audit;
   const { data, error } = useQuery(
     $api.queryOptions('get', '/org/{orgId}/audit', {
       params: { path: { orgId: org }, query: { actorType: 'user', actorId: userId, limit: SHOWN } },
@@ -137,23 +143,25 @@ function Activity({ org, userId }: { org: string; userId: string }) {
       </Group>
       {error && !data && <Failure error={error} />}
       {!data && !error && <Skeleton h={80} />}
-      {data?.audit.length === 0 && <Text c="dimmed">{t.people.activity.none}</Text>}
+      {data?.audit.length === 0 && (
+        <Text size="sm" c="dimmed">
+          {t.people.activity.none}
+        </Text>
+      )}
       {data && data.audit.length > 0 && (
-        <Table.ScrollContainer minWidth={480}>
-          <Table aria-label={t.people.activity.title}>
-            <Table.Tbody>
-              {data.audit.map(({ auditId, createdAt, action, targetName, targetId }) => (
-                <Table.Tr key={auditId}>
-                  <Table.Td>
-                    <Time at={createdAt} absolute />
-                  </Table.Td>
-                  <Table.Td>{action}</Table.Td>
-                  <Table.Td style={{ overflowWrap: 'anywhere' }}>{targetName ?? targetId}</Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+        <RowTable
+          label={t.people.activity.title}
+          rows={data.audit}
+          rowId={({ auditId }) => auditId}
+          columns={[
+            {
+              title: `${columns.createdAt} (${zone})`,
+              render: ({ createdAt }) => <Time at={createdAt} absolute />,
+            },
+            { title: columns.action, render: ({ action }) => action },
+            { title: columns.target, render: ({ targetName, targetId }) => targetName ?? targetId },
+          ]}
+        />
       )}
     </Card>
   );
@@ -174,30 +182,31 @@ function Devices({ org, email, userId }: { org: string; email: string; userId: s
       </Title>
       {error && !data && <Failure error={error} />}
       {!devices && !error && <Skeleton h={40} />}
-      {devices?.length === 0 && <Text c="dimmed">{t.people.devices.none}</Text>}
+      {devices?.length === 0 && (
+        <Text size="sm" c="dimmed">
+          {t.people.devices.none}
+        </Text>
+      )}
       {devices && devices.length > 0 && (
-        <Table.ScrollContainer minWidth={480}>
-          <Table aria-label={t.people.devices.list}>
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>{t.people.devices.columns.name}</Table.Th>
-                <Table.Th>{t.people.devices.columns.agent}</Table.Th>
-                <Table.Th>{t.people.devices.columns.address}</Table.Th>
-                <Table.Th>{t.people.devices.columns.online}</Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {devices.map(({ clientId, name, agent, subnet, online }) => (
-                <Table.Tr key={clientId}>
-                  <Table.Td>{name}</Table.Td>
-                  <Table.Td>{agent}</Table.Td>
-                  <Table.Td>{subnet}</Table.Td>
-                  <Table.Td>{online ? t.people.devices.online : t.people.devices.offline}</Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+        <RowTable
+          label={t.people.devices.list}
+          rows={devices}
+          rowId={({ clientId }) => clientId}
+          columns={[
+            { title: t.people.devices.columns.name, render: ({ name }) => name },
+            { title: t.people.devices.columns.agent, render: ({ agent }) => agent },
+            { title: t.people.devices.columns.address, render: ({ subnet }) => subnet },
+            {
+              title: t.people.devices.columns.online,
+              render: ({ online }) =>
+                online ? (
+                  <StateDot color="teal.6" label={t.people.devices.online} />
+                ) : (
+                  <StateDot color="gray.5" label={t.people.devices.offline} />
+                ),
+            },
+          ]}
+        />
       )}
     </Card>
   );

@@ -34,6 +34,7 @@ import { Failure } from '@/kit/failure';
 import { ApiForm } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
 import { PageHeader } from '@/kit/page';
+import { PageLink } from '@/kit/page-link';
 import { toastDone, toastProblem } from '@/kit/toasts';
 import { useIsPhone } from '@/kit/use-is-phone';
 import { ExportMenu } from '@/list/export-menu';
@@ -61,9 +62,9 @@ function RolePage() {
     <>
       <PageHeader
         above={
-          <Anchor size="sm" renderRoot={(props) => <Link to="/org/$org/access/roles" params={{ org }} {...props} />}>
+          <PageLink dimmed to="/org/$org/access/roles" params={{ org }}>
             {t.roles.back}
-          </Anchor>
+          </PageLink>
         }
         title={role?.name ?? ' '}
         description={role && (role.description || <CopyId id={role.roleId} what={t.roles.roleId} />)}

@@ -74,7 +74,7 @@ function Roles() {
     </Group>
   );
   const columns: Column<Role>[] = [
-    { key: 'name', title: t.roles.columns.name, render: name, sortable: true, width: '40%' },
+    { key: 'name', title: t.roles.columns.name, render: name, sortable: true },
     { key: 'description', title: t.roles.columns.description, render: ({ description }) => description },
   ];
   return (

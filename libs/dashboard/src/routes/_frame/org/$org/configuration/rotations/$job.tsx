@@ -71,7 +71,7 @@ function Rotation() {
           </PageLink>
         }
         title={texts.title(jobId)}
-        icon={job && <JobStatus status={job.status} />}
+        state={job && <JobStatus status={job.status} />}
         description={
           job && texts.sentence(formatNumber(job.done), formatNumber(job.total ?? 0), formatNumber(job.failed))
         }

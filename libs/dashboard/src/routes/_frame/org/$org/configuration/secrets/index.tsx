@@ -62,7 +62,9 @@ function Secrets() {
       key: 'profiles',
       title: texts.columns.profiles,
       render: ({ profileIds }) =>
-        profileIds === null ? texts.allProfiles : texts.someProfiles(formatNumber(profileIds.length)),
+        profileIds === null
+          ? texts.allProfiles
+          : texts.someProfiles(formatNumber(profileIds.length), profileIds.length),
       width: 140,
     },
     {

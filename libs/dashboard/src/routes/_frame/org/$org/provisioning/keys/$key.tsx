@@ -47,7 +47,7 @@ function KeyPage() {
           </PageLink>
         }
         title={key?.name ?? ' '}
-        icon={key && <KeyState state={key.state} />}
+        state={key && <KeyState state={key.state} />}
         actions={key && <KeyActions keyView={key} onStopped={setJobId} />}
       />
       <Stack gap="xl">

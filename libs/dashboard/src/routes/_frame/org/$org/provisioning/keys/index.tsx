@@ -63,7 +63,7 @@ function Keys() {
   const columns: Column<Key>[] = [
     { key: 'name', title: t.key.columns.name, render: name },
     { key: 'state', title: t.key.columns.state, render: ({ state }) => <KeyState state={state} />, width: 130 },
-    { key: 'uses', title: t.key.columns.uses, render: (key) => <KeyUses {...key} />, width: 180 },
+    { key: 'uses', title: t.key.columns.uses, render: (key) => <KeyUses {...key} />, width: 150 },
     {
       key: 'validUntil',
       title: t.key.columns.validUntil,
@@ -82,7 +82,7 @@ function Keys() {
       title: t.key.columns.createdBy,
       render: ({ createdBy }) => createdBy?.name,
       ellipsis: true,
-      width: 140,
+      width: 120,
     },
     {
       key: 'createdAt',
@@ -131,9 +131,11 @@ function Keys() {
               <KeyState state={key.state} />
             </Group>
             <KeyUses {...key} />
-            <Text size="sm" c="dimmed" component="div">
-              {t.key.columns.validUntil} <Time at={key.validUntil} otherwise={t.key.noEnd} />
-            </Text>
+            {key.validUntil && (
+              <Text size="sm" c="dimmed" component="div">
+                {t.key.columns.validUntil} <Time at={key.validUntil} />
+              </Text>
+            )}
           </Stack>
         )}
         empty={

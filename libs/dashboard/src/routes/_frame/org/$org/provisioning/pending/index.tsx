@@ -115,33 +115,39 @@ function Pending() {
   const source = ({ claimedFrom }: Site) =>
     claimedFrom && (
       <Tooltip label={t.onlyFrom(claimedFrom)}>
-        <UnstyledButton fz="sm" onClick={() => narrow('source', claimedFrom)}>
+        <UnstyledButton fz="sm" c="dimmed" onClick={() => narrow('source', claimedFrom)}>
           {claimedFrom}
         </UnstyledButton>
       </Tooltip>
     );
+  const claimed = (site: Site) => (
+    <Stack gap={0} align="flex-start">
+      <Time at={site.createdAt} />
+      {source(site)}
+    </Stack>
+  );
   const decision = (site: Site) => mayDecide && <RowDecision org={org} site={site} started={setJob} />;
   const columns: Column<Site>[] = [
-    { key: 'name', title: t.columns.name, render: name, width: 170 },
+    { key: 'name', title: t.columns.name, render: name },
     {
       key: 'oddities',
       title: t.columns.oddities,
       render: ({ oddities }) => <Oddities oddities={oddities} />,
-      width: 135,
+      width: 140,
     },
     {
       key: 'hardwareId',
       title: t.columns.hardwareId,
       render: ({ hardwareId }) => hardwareId && <CopyId id={hardwareId} what={t.columns.hardwareId} />,
+      width: 190,
     },
     { key: 'key', title: t.columns.key, render: key },
-    { key: 'source', title: t.columns.source, render: source, width: 135 },
     { key: 'labels', title: t.columns.labels, render: ({ labels }) => <Labels labels={labels} />, hidden: true },
     {
       key: 'createdAt',
       title: t.columns.createdAt,
-      render: ({ createdAt }) => <Time at={createdAt} />,
-      width: 110,
+      render: claimed,
+      width: 140,
     },
     ...(mayDecide
       ? [{ key: 'decide', title: t.columns.decide, render: decision, width: 190 } satisfies Column<Site>]
@@ -237,12 +243,10 @@ function Pending() {
               <Text size="sm" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
                 {[site.hardwareId, site.claimedFrom].filter(Boolean).join(' · ')}
               </Text>
-              <Group justify="space-between" gap="xs">
-                <Text size="sm" c="dimmed" component="div">
-                  {t.columns.createdAt} <Time at={site.createdAt} />
-                </Text>
-                {decision(site)}
-              </Group>
+              <Text size="sm" c="dimmed" component="div">
+                {t.columns.createdAt} <Time at={site.createdAt} />
+              </Text>
+              {decision(site)}
             </Stack>
           )}
           empty={<EmptyState icon={<IconChecks />} title={t.empty.title} description={t.empty.description} />}

@@ -39,7 +39,7 @@ function BlueprintPage() {
           </PageLink>
         }
         title={data?.name ?? ' '}
-        icon={
+        state={
           data && (
             <Badge variant="default" tt="none" fw={500}>
               {data.succeeded ? texts.succeeded : texts.failed}
@@ -57,8 +57,8 @@ function BlueprintPage() {
       {/* What was read for another entry is no beginning for this one. */}
       {data?.blueprintId === blueprintId ? (
         <>
-          {data.message && (
-            <Alert color={data.succeeded ? 'gray' : 'red'} variant="outline" title={texts.message} mb="md">
+          {data.message && !data.succeeded && (
+            <Alert color="red" variant="outline" title={texts.message} mb="md">
               {data.message}
             </Alert>
           )}

@@ -44,7 +44,7 @@ function DomainPage() {
           </PageLink>
         }
         title={data?.baseDomain ?? ' '}
-        icon={data && <DomainState {...data} />}
+        state={data && <DomainState {...data} />}
         description={data && (data.configManaged ? texts.byConfiguration : data.type && texts.typeHints[data.type])}
         actions={
           data &&

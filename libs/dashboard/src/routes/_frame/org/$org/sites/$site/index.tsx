@@ -108,14 +108,14 @@ function SiteFacts({ org, site }: { org: string; site: SiteView }) {
       facts={[
         [
           t.facts.description,
-          <Group key="description" gap="sm">
-            <span>{site.description ?? t.facts.noDescription}</span>
+          <span key="description">
+            {site.description ?? t.facts.noDescription}{' '}
             {may('updateSite') && (
               <PageLink to="/org/$org/sites/$site/settings" params={{ org, site: String(site.siteId) }}>
                 {t.facts.edit}
               </PageLink>
             )}
-          </Group>,
+          </span>,
         ],
         [t.facts.siteId, <CopyId key="id" id={site.siteId} what={t.facts.siteId} />],
         [sites.columns.niceId, <CopyId key="nice" id={site.niceId} what={sites.columns.niceId} />],
@@ -141,13 +141,7 @@ function SiteFacts({ org, site }: { org: string; site: SiteView }) {
             </span>
           ),
         ],
-        [
-          t.facts.desired,
-          t.facts.applied(
-            String(desiredVersion),
-            appliedVersion === null ? t.facts.nothingApplied : String(appliedVersion),
-          ),
-        ],
+        [t.facts.desired, t.facts.applied(desiredVersion, appliedVersion)],
         [t.facts.appliedError, site.appliedError],
         [t.facts.ephemeral, site.ephemeralSeconds === null ? null : formatDuration(site.ephemeralSeconds)],
       ]}
@@ -226,7 +220,12 @@ const written = (value: unknown): string => (typeof value === 'object' ? JSON.st
 function Machine({ site: { facts } }: { site: SiteView }) {
   const all = Object.entries(facts ?? {});
   if (all.length > 0)
-    return <Facts title={t.machine.title} facts={all.map(([name, value]) => [name, written(value)])} />;
+    return (
+      <Facts
+        title={t.machine.title}
+        facts={all.map(([name, value]) => [t.machine.names[name] ?? name, written(value)])}
+      />
+    );
   return (
     <Card withBorder>
       <Title order={2} mb="sm">

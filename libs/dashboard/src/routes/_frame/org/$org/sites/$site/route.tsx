@@ -55,7 +55,7 @@ function Site() {
           </PageLink>
         }
         title={data?.name ?? ' '}
-        icon={data && <StateBadge state={data.state} />}
+        state={data && <StateBadge state={data.state} />}
         description={data ? sentenceOf(data, diagnosis, now) : ' '}
         actions={data && <TwoActions org={org} site={data} />}
         tabs={tabs}

@@ -193,8 +193,8 @@ function Acts({ org, site }: { org: string; site: SiteView }) {
       </Title>
       <Stack gap="md">
         {offered.map(([hint, action]) => (
-          <Group key={hint} justify="space-between" wrap="nowrap" gap="md">
-            <Text size="sm" style={{ flex: 1 }}>
+          <Group key={hint} justify="space-between" gap="8px var(--mantine-spacing-md)">
+            <Text size="sm" style={{ flex: '1 1 220px' }}>
               {hint}
             </Text>
             {action}

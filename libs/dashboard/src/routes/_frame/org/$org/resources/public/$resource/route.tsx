@@ -39,7 +39,7 @@ function ResourcePage() {
           </PageLink>
         }
         title={data?.name ?? ' '}
-        icon={data && <HealthBadge health={data.health} />}
+        state={data && <HealthBadge health={data.health} />}
         description={data && <Address of={data} />}
         actions={data && <Actions resource={data} />}
         tabs={tabs}
