@@ -1,4 +1,4 @@
-// `npm run pictures`: every page of the dashboard, light and dark, on a desk and on a phone, into screenshots/pages, for people to look at.
+// `npm run pictures`: every page of the dashboard, light and dark, on a desk and on a phone, into screenshots/pages, for people to look at; and the three of the README anew.
 import { spawnSync } from 'node:child_process';
 import { help, setUp } from './setup.mjs';
 

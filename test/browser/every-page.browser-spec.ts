@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { Dashboard, DESKTOP, PHONE, seriousIssues, takePicture } from '../support/browser/dashboard.js';
+import { Dashboard, DESKTOP, PHONE, seriousIssues, takePicture, takeWebp } from '../support/browser/dashboard.js';
 import { type Address, type Seen, Walk } from '../support/browser/walk.js';
 import { RealisticOrg } from '../support/realistic-org.js';
 
@@ -19,6 +19,13 @@ const sectionOf = (route: string): string =>
 
 /** Lists that were exported from a page. */
 const exported = new Set<string>();
+
+/** Of the README, by what it calls them. */
+const SHOWN = {
+  'pending-sites': '/org/$org/provisioning/pending',
+  rollout: '/org/$org/provisioning/keys/$key',
+  sites: '/org/$org/sites',
+};
 
 let dashboard: Dashboard;
 let org: RealisticOrg;
@@ -113,4 +120,16 @@ it('every page that needs nobody to be signed in is right too', async () => {
   }
   expect(addresses.map(({ path }) => path)).toEqual(expect.arrayContaining(['/login', '/reset', '/invite']));
   expect(faults).toEqual([]);
+});
+
+it.runIf(WITH_PICTURES)('the three pages of the README are drawn anew', async () => {
+  const visitor = await dashboard.signedIn();
+  const walk = await Walk.begin(visitor, '/orgs');
+  const addresses = await walk.addresses(org.ids);
+  const sizes: number[] = [];
+  for (const [name, shown] of Object.entries(SHOWN)) {
+    await walk.load(addresses.find(({ route }) => route === shown)!.path);
+    sizes.push(await takeWebp(walk.page, name));
+  }
+  expect(Math.max(...sizes)).toBeLessThan(80_000);
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,8 @@ import { launchBrowser } from './chromium.mjs';
 
 let axeText: string | undefined;
 const axe = () => (axeText ??= readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+/** Of the README. */
+const SHOWN = fileURLToPath(new URL('../../../docs/pictures', import.meta.url));
 /** Ignored by git. */
 const SCREENSHOTS = fileURLToPath(new URL('../../../screenshots', import.meta.url));
 
@@ -158,4 +160,22 @@ export async function takePicture(page: Page, name: string): Promise<void> {
   const path = join(SCREENSHOTS, `${name}.png`);
   mkdirSync(dirname(path), { recursive: true });
   await page.screenshot({ path, fullPage: true });
+}
+
+/** What the screen shows, small, for the README. Only a page can write WebP, and only one without a policy. @returns its size */
+export async function takeWebp(page: Page, name: string): Promise<number> {
+  const png = (await page.screenshot()).toString('base64');
+  const context = await page.context().browser()!.newContext();
+  const blank = await context.newPage();
+  const url =
+    await blank.evaluate<string>(`createImageBitmap(new Blob([Uint8Array.from(atob('${png}'), (byte) => byte.charCodeAt(0))]))
+    .then((image) => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+      canvas.getContext('2d').drawImage(image, 0, 0);
+      return canvas.toDataURL('image/webp', 0.82);
+    })`);
+  await context.close();
+  const picture = Buffer.from(url.slice(url.indexOf(',') + 1), 'base64');
+  writeFileSync(join(SHOWN, `${name}.webp`), picture);
+  return picture.length;
 }
