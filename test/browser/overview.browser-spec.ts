@@ -144,8 +144,12 @@ describe('many organizations', () => {
     const page = await visitor.goTo('/orgs');
     const row = page.getByRole('row').filter({ hasText: fixture.orgId });
     await page.getByText('Keys that end', { exact: true }).waitFor();
-    await page.getByText('Attention', { exact: true }).click();
-    await page.waitForURL(/sort=/);
+    const wrong = (await page.locator('tbody tr > td:nth-child(2)').allTextContents()).map(Number);
+    expect(wrong.length).toBeGreaterThan(1);
+    expect(wrong).toEqual([...wrong].sort((one, other) => other - one));
+    expect(wrong[0]).toBeGreaterThan(wrong.at(-1)!);
+    await page.getByText('Pending', { exact: true }).click();
+    await page.waitForURL(/sort=-pending/);
     const { orgs } = await dashboard.root.expect<{
       orgs: { orgId: string; counts: { sites: { pending: number }; attention: number } }[];
     }>('GET', '/orgs');

@@ -261,11 +261,13 @@ export function ListTable<Row extends object>(props: ListTableProps<Row>) {
           : { sortStatus: { columnAccessor: '', direction: 'asc' } })}
         onSortStatusChange={({ columnAccessor, direction }: DataTableSortStatus<Row>) => {
           const column = columns.find(({ key }) => key === columnAccessor)!;
+          // Of numbers the largest are looked for.
+          const isLargestFirst = column.textAlign === 'right' && column !== columnOfSort;
           onSearch({
             ...search,
             page: undefined,
             cursor: undefined,
-            sort: `${direction === 'desc' ? '-' : ''}${column.sortKey ?? column.key}`,
+            sort: `${isLargestFirst || direction === 'desc' ? '-' : ''}${column.sortKey ?? column.key}`,
           });
         }}
         {...(bulk && rows

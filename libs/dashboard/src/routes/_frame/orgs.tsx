@@ -122,7 +122,8 @@ function Organizations() {
   const navigate = Route.useNavigate();
   const user = useUser();
   const [asked] = useDebouncedValue(search.q?.trim() ?? '', 250);
-  const sort = search.sort ?? 'name';
+  // Who has forty of them comes to see where something is wrong.
+  const sort = search.sort ?? '-attention';
   const query = useQuery({
     ...$api.queryOptions('get', '/orgs', {
       params: {
@@ -166,7 +167,7 @@ function Organizations() {
           total={query.data?.pagination.total}
           rowId={({ orgId }) => orgId}
           columns={COLUMNS}
-          search={search}
+          search={{ ...search, sort }}
           onSearch={(next) => void navigate({ search: next })}
           exported={{ path: '/orgs', query: asked ? { query: asked } : {} }}
           card={(one) => (
