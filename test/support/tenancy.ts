@@ -22,9 +22,11 @@ async function tablesOf(fixture: FixtureOrg): Promise<typeof tables> {
      FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> ALL ('{server,online_sample,claim_minute,event_minute}') ORDER BY 1`,
   );
 }
-/** That a key is used is written a moment later, whatever its holder was answered. */
+/** That a key or a session is used is written a moment later, whatever its holder was answered. */
 const rowOf = (table: string) =>
-  table === 'api_key' ? `(to_jsonb(t) - '{last_used_at,last_used_address}'::text[])::text` : 't::text';
+  ['api_key', 'user_session'].includes(table)
+    ? `(to_jsonb(t) - '{last_used_at,last_used_address}'::text[])::text`
+    : 't::text';
 
 export async function snapshot(fixture: FixtureOrg): Promise<Record<string, string>> {
   const hashes = tables.map(
