@@ -126,6 +126,8 @@ describe('a forgotten password', () => {
     const guest = await dashboard.visitor();
     const page = await guest.goTo('/login');
     await page.getByRole('link', { name: 'Forgot the password?' }).click();
+    // The page that one comes from asks for an address as well.
+    await page.getByRole('button', { name: 'Mail me a link' }).waitFor();
     await page.getByLabel('E-mail address').fill(email);
     await page.getByRole('button', { name: 'Mail me a link' }).click();
     await page.getByText('If the address has an account, a link is on its way.').waitFor();

@@ -65,7 +65,9 @@ describe('the overview', () => {
     const visitor = await dashboard.signedIn();
     const page = await visitor.goTo(overview());
     await page.getByText('1 site has been offline for more than an hour').waitFor();
-    expect(await followed(page, /offline for more than an hour/)).toBe('/sites?state=offline&seenBefore=1h');
+    expect(await followed(page, /offline for more than an hour/)).toBe(
+      '/sites?state=offline&seenBefore=1h&sort=-lastSeenAt',
+    );
     expect(await followed(page, /^1 public resource is down/)).toBe('/resources/public?health=unhealthy');
     expect(await followed(page, /^1 site was claimed twice/)).toBe('/sites?oddity=contested');
     expect(await followed(page, /^1 start-up bundle failed/)).toBe('/configuration/bundles?state=failed');
