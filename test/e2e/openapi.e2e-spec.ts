@@ -35,7 +35,7 @@ const BY_CERTIFICATE = ['renewByEst', 'renewByEstAt'];
 /** Path parameters that are text, or a number or text; all others are numbers. */
 const TEXT_IDS = [
   ...['orgId', 'apiKeyId', 'userId', 'inviteId', 'hardwareId', 'siteProvisioningKeyId', 'domainId', 'accessTokenId'],
-  ...['siteId', 'niceId', 'caId', 'resourceNiceId', 'candidateId', 'name'],
+  ...['siteId', 'niceId', 'caId', 'resourceNiceId', 'candidateId', 'name', 'sessionId'],
 ];
 /** Fields that need not be whole: measured amounts, hours, percentages, and values of any kind. */
 const FRACTIONS = /(\/(megabytes(In|Out)|validHours|pace|stopAtFailurePercent)|\/oneOf\/1)$/;
