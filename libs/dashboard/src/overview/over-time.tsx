@@ -85,7 +85,7 @@ function Chart({
         <Failure error={failed.error} retry={failed.refetch} />
       ) : stats.length < metrics.length ? (
         <Skeleton h={HEIGHT} />
-      ) : stats.every(({ points }) => points.every(({ value }) => !value)) ? (
+      ) : !isArea && stats.every(({ points }) => points.every(({ value }) => !value)) ? (
         <Text size="sm" c="dimmed">
           {t.charts.nothing}
         </Text>
