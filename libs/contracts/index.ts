@@ -1,10 +1,12 @@
 export * from './agent-messages.js';
+export * from './capsules.js';
 export * from './credentials.js';
 export * from './enrol.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './fields.js';
 export * from './instances.js';
+export * from './ip-addresses.js';
 export * from './labels.js';
 export * from './names.js';
 export * from './nearest.mjs';
@@ -12,3 +14,4 @@ export * from './roles.js';
 export * from './scopes.js';
 export * from './sessions.js';
 export * from './sites.js';
+export * from './tunnel.js';

@@ -1,0 +1,141 @@
+import http2, { type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
+import {
+  CapsuleReader,
+  type Destination,
+  datagramCapsule,
+  TUNNEL_ERRORS,
+  TUNNEL_FIELD,
+  type TunnelError,
+  type TunnelPayload,
+  type TunnelTls,
+} from '#contracts';
+import { type Budget, GHOST_MS } from './bounds.js';
+
+const { NGHTTP2_CANCEL } = http2.constants;
+
+/** An agent gives up after five seconds, and says so. */
+const OPEN_MS = 10_000;
+/** Of a UDP flow: what waits to be sent; beyond it datagrams are dropped. */
+const MAX_WAITING = 1024 * 1024;
+
+/** What an agent is to connect a stream to. */
+export interface TunnelTarget extends Destination {
+  payload: TunnelPayload;
+  /** The agent speaks TLS to it. */
+  tls?: { mode: TunnelTls; name?: string; protocol?: string };
+}
+
+/** No stream came of an attempt: why the agent says, or `gone` where its connection is. */
+export class TunnelRefusal extends Error {
+  constructor(readonly code: TunnelError | 'gone') {
+    super(`The agent did not connect: ${code}`);
+    this.name = 'TunnelRefusal';
+  }
+}
+
+/** One stream through a tunnel, from the CONNECT to its end. */
+export class TunnelStream {
+  /** When it was given up, by `performance.now()`; its close is awaited. */
+  abandonedAt: number | undefined;
+  /** What came after that. */
+  wastedBytes = 0;
+  /** The answer to the CONNECT, once it has come. @throws TunnelRefusal */
+  readonly opened: Promise<void>;
+
+  /** @param duplex the bytes of the target's own protocol */
+  constructor(
+    readonly duplex: ClientHttp2Stream,
+    readonly target: TunnelTarget,
+    private readonly resets: Budget,
+  ) {
+    duplex.on('error', () => undefined);
+    this.opened = new Promise((opened, refused) => {
+      const timer = setTimeout(() => {
+        this.abort();
+        refused(new TunnelRefusal('timeout'));
+      }, OPEN_MS).unref();
+      duplex.once('response', (headers) => {
+        clearTimeout(timer);
+        if (headers[':status'] === 200) return opened();
+        this.abort();
+        refused(new TunnelRefusal(errorOf(headers)));
+      });
+      duplex.once('close', () => {
+        clearTimeout(timer);
+        refused(new TunnelRefusal('gone'));
+      });
+    });
+    // Who opens it may have gone before it is known.
+    this.opened.catch(() => undefined);
+  }
+
+  /** Whether nothing has ended or broken it. */
+  get isOpen(): boolean {
+    const { duplex } = this;
+    return this.abandonedAt === undefined && !duplex.destroyed && !duplex.readableEnded && duplex.writable;
+  }
+
+  /** Nobody reads what has come. */
+  get isStalled(): boolean {
+    const { duplex } = this;
+    return duplex.readableFlowing === false || duplex.readableLength >= duplex.readableHighWaterMark;
+  }
+
+  /**
+   * Gives the stream up. An exchange is given up by the end of this side, which costs the agent nothing of what it may be reset; bytes that wait to be sent
+   * would hold that up.
+   */
+  abort(): void {
+    const { duplex } = this;
+    if (this.abandonedAt !== undefined || duplex.destroyed) return;
+    this.abandonedAt = performance.now();
+    duplex.removeAllListeners('data').removeAllListeners('drain');
+    const wantsReset = this.target.payload === 'tcp' || duplex.writableLength > 0;
+    if (wantsReset && this.resets.take()) return duplex.close(NGHTTP2_CANCEL);
+    duplex.on('data', (chunk: Buffer) => (this.wastedBytes += chunk.length));
+    duplex.resume();
+    if (!duplex.writableEnded) duplex.end();
+  }
+
+  /** A stream of bytes whose end the target has not answered is reset when there is room for it. @returns whether it is a ghost */
+  lingers(now: number): boolean {
+    if (this.abandonedAt === undefined || now - this.abandonedAt < GHOST_MS || this.duplex.destroyed) return false;
+    if (this.target.payload !== 'tcp' || !this.resets.take()) return true;
+    this.duplex.close(NGHTTP2_CANCEL);
+    return false;
+  }
+}
+
+/** Datagrams to and from one UDP destination. */
+export class DatagramFlow {
+  private readonly capsules = new CapsuleReader();
+
+  /** @param received called with each payload, whole */
+  constructor(
+    readonly stream: TunnelStream,
+    received: (payload: Uint8Array) => void,
+  ) {
+    stream.duplex.on('data', (chunk: Buffer) => {
+      try {
+        for (const payload of this.capsules.push(chunk)) received(payload);
+      } catch {
+        stream.abort();
+      }
+    });
+  }
+
+  /** Drops it when too many wait. */
+  send(payload: Uint8Array): void {
+    const { duplex } = this.stream;
+    if (duplex.writable && duplex.writableLength < MAX_WAITING) duplex.write(datagramCapsule(payload));
+  }
+
+  close(): void {
+    this.stream.abort();
+  }
+}
+
+function errorOf(headers: IncomingHttpHeaders): TunnelError {
+  const code = headers[TUNNEL_FIELD.error];
+  return typeof code === 'string' && Object.hasOwn(TUNNEL_ERRORS, code) ? (code as TunnelError) : 'unreachable';
+}
