@@ -203,15 +203,25 @@ export class JobsService implements OnModuleInit {
     return { jobs, total: await this.repository.countOfKind(em, orgId, kind) };
   }
 
-  /** Those before one. */
-  ofKindBefore(
-    em: EntityManager,
+  /** Jobs of one kind, newest first, as an export reads them. @param list its name and columns, and what a row shows of a job */
+  allOfKind<Row extends { jobId: number }>(
     orgId: string,
     kind: string,
-    jobId: number | undefined,
-    limit: number,
-  ): Promise<(JobView & { progress: object | null })[]> {
-    return this.repository.ofKindBefore(em, orgId, kind, jobId, limit);
+    {
+      rows,
+      ...list
+    }: {
+      name: string;
+      columns: Columns<Row>;
+      rows: (jobs: (JobView & { progress: object | null })[]) => Promise<Row[]>;
+    },
+  ): ExportSource<Row, number> {
+    return {
+      ...list,
+      page: async (before, limit) =>
+        rows(await this.repository.ofKindBefore(this.db.manager, orgId, kind, before, limit)),
+      keyOf: ({ jobId }) => jobId,
+    };
   }
 
   /** The event of a job that has come further, or to its end, in the transaction of that. */

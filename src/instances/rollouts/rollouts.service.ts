@@ -4,7 +4,6 @@ import {
   type Columns,
   Db,
   type ExportFormat,
-  type ExportSource,
   Exports,
   type PageQuery,
   type Principal,
@@ -97,20 +96,13 @@ export class RolloutsService {
     page: PageQuery,
     format?: ExportFormat,
   ): Promise<RolloutList | StreamableFile> {
-    if (format) return this.exports.start(orgId, format, this.all(orgId));
+    if (format) {
+      const list = { name: 'rollouts', columns: COLUMNS, rows: this.counted.bind(this) };
+      return this.exports.start(orgId, format, this.jobs.allOfKind(orgId, ROLLOUT, list));
+    }
     const window = windowOf(page, 1000);
     const { jobs, total } = await this.jobs.ofKind(this.db.manager, orgId, ROLLOUT, window);
     return { rollouts: await this.counted(jobs), pagination: shapeA(total, window) };
-  }
-
-  private all(orgId: string): ExportSource<RolloutView, number> {
-    return {
-      name: 'rollouts',
-      columns: COLUMNS,
-      page: async (before, limit) =>
-        this.counted(await this.jobs.ofKindBefore(this.db.manager, orgId, ROLLOUT, before, limit)),
-      keyOf: ({ jobId }) => jobId,
-    };
   }
 
   private async counted(jobs: (JobView & { progress: object | null })[]): Promise<RolloutView[]> {

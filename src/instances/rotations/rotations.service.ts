@@ -5,7 +5,6 @@ import {
   type Columns,
   Db,
   type ExportFormat,
-  type ExportSource,
   Exports,
   type PageQuery,
   type Principal,
@@ -76,20 +75,13 @@ export class RotationsService {
     page: PageQuery,
     format?: ExportFormat,
   ): Promise<FleetRotationList | StreamableFile> {
-    if (format) return this.exports.start(orgId, format, this.all(orgId));
+    if (format) {
+      const list = { name: 'credential-rotations', columns: COLUMNS, rows: this.counted.bind(this) };
+      return this.exports.start(orgId, format, this.jobs.allOfKind(orgId, ROTATION, list));
+    }
     const window = windowOf(page, 1000);
     const { jobs, total } = await this.jobs.ofKind(this.db.manager, orgId, ROTATION, window);
     return { rotations: await this.counted(jobs), pagination: shapeA(total, window) };
-  }
-
-  private all(orgId: string): ExportSource<FleetRotation, number> {
-    return {
-      name: 'credential-rotations',
-      columns: COLUMNS,
-      page: async (before, limit) =>
-        this.counted(await this.jobs.ofKindBefore(this.db.manager, orgId, ROTATION, before, limit)),
-      keyOf: ({ jobId }) => jobId,
-    };
   }
 
   private async counted(jobs: (JobView & { progress: object | null })[]): Promise<FleetRotation[]> {
