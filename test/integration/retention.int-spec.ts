@@ -6,6 +6,7 @@ import { createDataSource } from '../../libs/platform/database/database.module.j
 import { Db, execute, query } from '../../libs/platform/database/db.js';
 import { DatabaseDisk } from '../../libs/platform/database/disk.js';
 import { DatabaseHealth } from '../../libs/platform/database/health.js';
+import { PgNotifications } from '../../libs/platform/database/pg-notifications.js';
 import { Retention } from '../../libs/platform/database/retention.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 
@@ -19,7 +20,7 @@ beforeAll(async () => {
   dataSource = await createDataSource(database.url, 4, []).initialize();
   health = new DatabaseHealth(database.url);
   retention = new Retention(
-    new Db(dataSource, health, new DatabaseDisk(dataSource)),
+    new Db(dataSource, health, new DatabaseDisk(dataSource), new PgNotifications(database.url)),
     parseConfig({ RETENTION_DAYS: '30' }, '/'),
   );
   retention.register({ table: 'audit', id: 'audit_id' });

@@ -6,6 +6,7 @@ import { BlockerTerminator, type EndedTransaction } from './blocker-terminator.j
 import { DatabaseDisk } from './disk.js';
 import { DatabaseHealth } from './health.js';
 import { streamOf } from './pg-internals.js';
+import { type Channel, type Notice, PgNotifications } from './pg-notifications.js';
 import { clientOf, poolOf } from './typeorm-internals.js';
 
 const RETRIED = new Set(['40001', '40P01']);
@@ -24,6 +25,8 @@ interface Course {
   ending?: Promise<QueryResult>;
   /** What failed first: of statements sent together, one that only heard of it may be waited for first. */
   failure?: unknown;
+  /** What it tells others when it commits. */
+  notices: Notice[];
 }
 const courses = new WeakMap<QueryRunner, Course>();
 
@@ -40,6 +43,7 @@ export class Db {
     readonly dataSource: DataSource,
     private readonly health: DatabaseHealth,
     disk: DatabaseDisk,
+    private readonly notifications: PgNotifications,
   ) {
     disks.set(dataSource, disk);
     this.way = new BlockerTerminator((dataSource.options as { url: string }).url);
@@ -129,7 +133,7 @@ export class Db {
     if (this.health.isAway) throw databaseAway();
     const runner = this.dataSource.createQueryRunner() as QueryRunner & { isTransactionActive: boolean };
     const around = this.wrap();
-    const course: Course = { wrapped: around !== null };
+    const course: Course = { wrapped: around !== null, notices: [] };
     courses.set(runner, course);
     let client: PoolClient | undefined;
     try {
@@ -144,6 +148,7 @@ export class Db {
       const { command } = await (course.ending ?? client.query('COMMIT'));
       // PostgreSQL's answer to the COMMIT of a transaction in which something failed.
       if (command !== 'COMMIT') throw new Error(`A transaction ended with ${command}`);
+      for (const notice of course.notices) this.notifications.committed(notice);
       return result;
     } catch (thrown) {
       const error = sqlState(thrown) === ABORTED ? (course.failure ?? thrown) : thrown;
@@ -215,6 +220,15 @@ export async function prepared<Row extends object>(
   values: unknown[] = [],
 ): Promise<Row[]> {
   return (await run<Row>(em, { name, text, values })).rows;
+}
+
+/**
+ * Sends a notice with the transaction: PostgreSQL delivers it on commit only, to every server process; caches of this one hear of it at the
+ * commit. One id per notice.
+ */
+export async function notify(tx: EntityManager, channel: Channel, payload: string): Promise<void> {
+  courses.get(tx.queryRunner!)!.notices.push({ channel, payload });
+  await query(tx, 'SELECT pg_notify($1, $2)', [channel, payload]);
 }
 
 /**

@@ -7,7 +7,7 @@ class FakeNotifications {
   isDown = false;
   private readonly handlers = new Map<string, (payload: string) => void>();
   private back: () => void = () => undefined;
-  on = (channel: string, handler: (payload: string) => void) => void this.handlers.set(channel, handler);
+  onEarly = (channel: string, handler: (payload: string) => void) => void this.handlers.set(channel, handler);
   onReconnected = (handler: () => void) => void (this.back = handler);
   send = (channel: Channel, payload: string) => this.handlers.get(channel)?.(payload);
   lose = () => void (this.isDown = true);

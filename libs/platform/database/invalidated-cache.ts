@@ -35,7 +35,7 @@ export class InvalidatedCache<V extends object> {
   private readonly loading = new Map<string, Loading<V>>();
 
   constructor(
-    private readonly notifications: Pick<PgNotifications, 'isDown' | 'on' | 'onReconnected'>,
+    private readonly notifications: Pick<PgNotifications, 'isDown' | 'onEarly' | 'onReconnected'>,
     private readonly options: InvalidatedCacheOptions<V>,
   ) {
     this.present = new LRUCache({
@@ -51,7 +51,7 @@ export class InvalidatedCache<V extends object> {
       dispose: (_, key) => this.untag(key, null),
     });
     for (const [channel, tagsOf] of Object.entries(options.channels))
-      notifications.on(channel as Channel, (payload) => tagsOf(payload).forEach((tag) => this.drop(tag)));
+      notifications.onEarly(channel as Channel, (payload) => tagsOf(payload).forEach((tag) => this.drop(tag)));
     notifications.onReconnected(() => this.clear());
     // Entries nobody asks for again would otherwise stay until others push them out.
     new PeriodicTask(InvalidatedCache.name, {

@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import { PeriodicTask } from '../runtime/periodic-task.js';
 import { clientOptions, DatabaseClient, DatabaseUrlError } from './database-client.js';
-import { query } from './db.js';
 
 /**
  * site_changed: a site's desired state, status or credentials (payload: site id).
@@ -23,16 +21,17 @@ const CHANNELS = [
   'site_restart',
 ] as const;
 export type Channel = (typeof CHANNELS)[number];
+type Handler = (payload: string) => void;
+
+export interface Notice {
+  channel: Channel;
+  payload: string;
+}
 const CHECK_EVERY_MS = 5000;
 const RECONNECT_MS = 500;
 /** Longer than a busy machine keeps an answer; then the connection counts as lost. */
 const SILENT_MS = 10_000;
 const PROOF_EVERY_MS = 50;
-
-/** Sends a notice with the transaction: PostgreSQL delivers it on commit only, to every server process. One id per notice. */
-export async function notify(tx: EntityManager, channel: Channel, payload: string): Promise<void> {
-  await query(tx, 'SELECT pg_notify($1, $2)', [channel, payload]);
-}
 
 /**
  * One session's notice must reach another (docs/agent-protocol.md rule 17): a pooler per transaction passes every statement and loses these.
@@ -76,7 +75,8 @@ export async function proveNotifications(listener: DatabaseClient, url: string):
 @Injectable()
 export class PgNotifications implements OnApplicationShutdown {
   private readonly logger = new Logger(PgNotifications.name);
-  private readonly handlers = new Map<Channel, ((payload: string) => void)[]>();
+  private readonly handlers = new Map<Channel, Handler[]>();
+  private readonly early = new Map<Channel, Handler[]>();
   private readonly reconnected: (() => void)[] = [];
   private client: DatabaseClient | undefined;
   private readonly task = new PeriodicTask(PgNotifications.name, {
@@ -93,8 +93,22 @@ export class PgNotifications implements OnApplicationShutdown {
     return this.client === undefined;
   }
 
-  on(channel: Channel, handler: (payload: string) => void): void {
+  on(channel: Channel, handler: Handler): void {
     this.handlers.set(channel, [...(this.handlers.get(channel) ?? []), handler]);
+  }
+
+  /**
+   * Like `on`, for caches: they also hear of what this process itself has committed, at once. Who changes something and then asks the same
+   * server must not be answered from before. The notice comes again by PostgreSQL.
+   */
+  onEarly(channel: Channel, handler: Handler): void {
+    this.on(channel, handler);
+    this.early.set(channel, [...(this.early.get(channel) ?? []), handler]);
+  }
+
+  /** A transaction of this process has committed this notice. */
+  committed({ channel, payload }: Notice): void {
+    this.dispatch(this.early, channel, payload);
   }
 
   onReconnected(handler: () => void): void {
@@ -137,7 +151,7 @@ export class PgNotifications implements OnApplicationShutdown {
     });
     client.on('error', (error) => this.client === client && this.lost(error));
     client.on('end', () => this.client === client && this.lost(new Error('the listening connection ended')));
-    client.on('notification', ({ channel, payload }) => this.dispatch(channel as Channel, payload ?? ''));
+    client.on('notification', ({ channel, payload }) => this.dispatch(this.handlers, channel as Channel, payload ?? ''));
     try {
       await client.connect();
       await client.query(CHANNELS.map((c) => `LISTEN ${c}`).join('; '));
@@ -152,8 +166,8 @@ export class PgNotifications implements OnApplicationShutdown {
     this.connectedBefore = true;
   }
 
-  private dispatch(channel: Channel, payload: string): void {
-    for (const handler of this.handlers.get(channel) ?? []) {
+  private dispatch(handlers: ReadonlyMap<Channel, Handler[]>, channel: Channel, payload: string): void {
+    for (const handler of handlers.get(channel) ?? []) {
       try {
         handler(payload);
       } catch (error) {

@@ -23,7 +23,7 @@ export class KeyPolicies {
     private readonly patterns: HardwareIdPatterns,
   ) {
     notifications.onReconnected(() => this.cache.clear());
-    notifications.on('access_changed', (payload) => this.forget(payload));
+    notifications.onEarly('access_changed', (payload) => this.forget(payload));
   }
 
   cached(keyId: string): KeyPolicy | undefined {
