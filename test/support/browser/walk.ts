@@ -27,12 +27,15 @@ export interface Seen {
 /** The router hangs itself here for its developer tools. */
 const ROUTER = 'self.__TSR_ROUTER__';
 const PLACEHOLDERS = '.mantine-Skeleton-root[data-visible], [aria-busy="true"]';
-/** The address that was asked for stands, and nothing that is shown is a placeholder. */
+/** Of what ends: a spinner does not. */
+const MOVING =
+  'document.getAnimations().some(({ playState, effect }) => playState === "running" && effect.getComputedTiming().endTime < Infinity)';
+/** The address that was asked for stands, and nothing that is shown is a placeholder or on its way to where it belongs. */
 const AT_REST = `(() => {
   if (${ROUTER} === undefined) return false;
   const { status, resolvedLocation } = ${ROUTER}.state;
   return status === 'idle' && resolvedLocation?.href === ${ROUTER}.history.location.href
-    && document.querySelector(${JSON.stringify(PLACEHOLDERS)}) === null;
+    && document.querySelector(${JSON.stringify(PLACEHOLDERS)}) === null && !${MOVING};
 })()`;
 const LIMIT_MS = 60_000;
 /** Looked for in the page, frame by frame: from outside it takes a script that its policy forbids. */

@@ -1,5 +1,5 @@
 import { AppShell, Burger, Button, Group, Kbd, ScrollArea, Text, UnstyledButton } from '@mantine/core';
-import { useHotkeys } from '@mantine/hooks';
+import { useHotkeys, useReducedMotion } from '@mantine/hooks';
 import { spotlight } from '@mantine/spotlight';
 import { IconSearch } from '@tabler/icons-react';
 import { Link, useLocation, useParams } from '@tanstack/react-router';
@@ -32,12 +32,15 @@ export function Frame({ children }: { children: ReactNode }) {
     spotlight.open();
   };
   useHotkeys(isPaletteWanted ? [] : [['mod+K', search]], []);
+  // Mantine's other components go by `respectReducedMotion`; this one does not.
+  const isStill = useReducedMotion(false, { getInitialValueInEffect: false });
   const toggle = () => setOpenedAt(opened ? undefined : pathname);
   return (
     <AppShell
       header={{ height: 56 }}
       navbar={{ width: 240, breakpoint: 'sm', collapsed: { mobile: !opened, desktop: org === undefined } }}
       padding="lg"
+      {...(isStill && { transitionDuration: 0 })}
     >
       <a href="#content" className={classes.skip}>
         {t.skip}
