@@ -28,6 +28,9 @@ export const BUNDLE_ALGORITHMS = { sign: 'EdDSA', agree: 'ECDH-ES', encrypt: 'A2
 /** A version of a bundle is epoch * 2^32 + n: it only grows, also after a restore from a backup. */
 export const EPOCH = 2 ** 32;
 
+/** As people read one: `epoch.n`, so 4294967297 is `1.1`. */
+export const bundleVersionText = (version: number): string => `${Math.floor(version / EPOCH)}.${version % EPOCH}`;
+
 export const INSTANCE_LIMITS = {
   secretBytes: 64 * 1024,
   documentBytes: 256 * 1024,

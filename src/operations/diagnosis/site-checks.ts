@@ -1,3 +1,4 @@
+import { bundleVersionText } from '#contracts';
 import { fact, failed, ok, organization, unknown } from './check.js';
 import type { DiagnosisCheck, DiagnosisFact } from './diagnosis.dto.js';
 import { ENDS, LOST, REFUSALS, WITHHELD } from './site-causes.js';
@@ -264,7 +265,8 @@ function applied({
 
 function bundle({ bundle: one, now }: SiteFacts): DiagnosisCheck {
   if (!one) return ok('bundle', null, [fact('It is given no bundle')]);
-  const { state, version, reason, changedAt } = one;
+  const { state, reason, changedAt } = one;
+  const version = bundleVersionText(one.version);
   if (state === 'failed')
     return failed(
       'bundle',

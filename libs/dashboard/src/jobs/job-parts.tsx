@@ -42,7 +42,7 @@ export function JobProgress({
   return (
     <Stack gap={4}>
       <Text size="sm" style={{ fontVariantNumeric: 'tabular-nums' }}>
-        {text}
+        {failed > 0 ? `${text}, ${t.job.failed(formatNumber(failed), failed)}` : text}
       </Text>
       {total !== null && (
         <Progress.Root size={size}>

@@ -19,7 +19,8 @@ import { Failure } from '@/kit/failure';
 import { formatAbsolute, formatNumber } from '@/kit/formats';
 import { useMinute, useZone } from '@/kit/time';
 import { useMay } from '@/session/session';
-import { facetsQuery, statsQuery, useQuietSince } from './queries';
+import { facetsQuery } from '@/sites/queries';
+import { statsQuery, useQuietSince } from './queries';
 
 /** How long a site is offline before somebody has to look: a restart, or a night of a laptop, is shorter or no surprise. */
 const OFFLINE_FOR = '1h';

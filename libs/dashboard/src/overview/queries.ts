@@ -6,10 +6,6 @@ export type Stats = components['schemas']['StatsView'];
 export type Metric = Stats['metric'];
 export type Bucket = Stats['bucket'];
 
-/** How many sites are in each state, and more of that kind. */
-export const facetsQuery = (orgId: string) =>
-  $api.queryOptions('get', '/org/{orgId}/sites/facets', { params: { path: { orgId } } });
-
 /** A number over time; without bounds the last 24 hours, or 30 days of days. */
 export const statsQuery = (
   orgId: string,

@@ -72,8 +72,8 @@ export function TemplateForm({
   if (isPhone)
     return (
       <Stack>
-        <Alert variant="outline">{common.readOnlyOnPhone}</Alert>
-        {fields}
+        <Alert variant="outline">{template ? common.readOnlyOnPhone : common.notOnPhone}</Alert>
+        {template && fields}
       </Stack>
     );
   return (

@@ -33,7 +33,10 @@ export function Address({ of }: { of: Pick<Resource, 'mode' | 'ssl' | 'fullDomai
     );
   return (
     <Anchor href={address.url} target="_blank" rel="noreferrer" size="sm" style={{ overflowWrap: 'anywhere' }}>
-      {address.text} <IconExternalLink size={14} aria-label={t.opensElsewhere} />
+      {address.text}
+      {/* Not alone on a line. */}
+      {'\u00a0'}
+      <IconExternalLink size={14} aria-label={t.opensElsewhere} />
     </Anchor>
   );
 }

@@ -2,11 +2,11 @@ import { useQuery } from '@tanstack/react-query';
 import { t as oddities } from '@texts/oddities';
 import { t } from '@texts/sites';
 import { t as states } from '@texts/states';
-import { $api } from '@/api/client';
 import { useProfiles } from '@/configuration/queries';
 import { formatNumber } from '@/kit/formats';
 import type { FilterField } from '@/list/filter-box';
 import { useKeys, useTemplates } from '@/provisioning/queries';
+import { facetsQuery } from './queries';
 import { ASKED, type FilterKey } from './site-filter';
 
 type Values = NonNullable<FilterField['values']>;
@@ -29,9 +29,6 @@ const FIXED: Partial<Record<FilterKey, Values>> = {
   createdAfter: AGES,
   credentialEndsBefore: AGES,
 };
-
-export const facetsQuery = (orgId: string) =>
-  $api.queryOptions('get', '/org/{orgId}/sites/facets', { params: { path: { orgId } } });
 
 /** What sites can be filtered by, with what there is to choose from and how many sites have it. */
 export function useFilterFields(orgId: string): FilterField[] {

@@ -39,6 +39,10 @@ export const diagnosisQuery = (siteId: string) =>
 export const groupQuery = (orgId: string, groupId: number) =>
   $api.queryOptions('get', '/org/{orgId}/group/{groupId}', { params: { path: { orgId, groupId } } });
 
+/** How many sites have what. */
+export const facetsQuery = (orgId: string) =>
+  $api.queryOptions('get', '/org/{orgId}/sites/facets', { params: { path: { orgId } } });
+
 /** All groups, for who may list them. */
 export function useGroups(orgId: string): SiteGroup[] | undefined {
   const may = useMay(orgId);

@@ -8,7 +8,7 @@ import { formatNumber } from '@/kit/formats';
 import { PageLink } from '@/kit/page-link';
 import { type SiteState, StateBadge } from '@/kit/state-badge';
 import type { ListSearch } from '@/list/search';
-import { facetsQuery } from './filter-fields';
+import { facetsQuery } from './queries';
 import classes from './state-counts.module.css';
 
 const STATES: readonly SiteState[] = ['online', 'offline', 'never_connected', 'pending', 'suspended', 'revoked'];

@@ -173,6 +173,11 @@ function Organizations() {
           card={(one) => (
             <Stack gap={6}>
               <Name of={one} />
+              {!!one.counts?.attention && (
+                <Text size="sm" fw={700}>
+                  {t.columns.attention}: {formatNumber(one.counts.attention)}
+                </Text>
+              )}
               {one.counts?.sites && (
                 <Group gap="md">
                   {(['online', 'offline', 'pending'] as const).map((state) => (

@@ -3,9 +3,8 @@ import type { UseFormReturnType } from '@mantine/form';
 import { useQuery } from '@tanstack/react-query';
 import { t } from '@texts/site-acts';
 import { useProfiles } from '@/configuration/queries';
-import { facetsQuery } from '../filter-fields';
 import { labelsOf } from '../label-texts';
-import { useGroups } from '../queries';
+import { facetsQuery, useGroups } from '../queries';
 import type { Act, ActBody } from './acts';
 
 /** What the form of an act holds: of these one is asked for. */

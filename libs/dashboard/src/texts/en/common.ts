@@ -51,5 +51,6 @@ export const t = {
     takeTheirs: 'Discard mine',
     saveMine: 'Save mine anyway',
   },
+  notOnPhone: 'This needs a larger screen.',
   readOnlyOnPhone: 'Editing needs a larger screen. Here you can read.',
 };

@@ -185,7 +185,6 @@ export const t = {
     job: {
       title: (id: number) => `Rotation ${id}`,
       about: 'About it',
-      sentence: (done: string, total: string, failed: string) => `${done} of ${total} done, ${failed} failed.`,
       pause: 'Pause',
       resume: 'Resume',
       cancel: 'Cancel it',

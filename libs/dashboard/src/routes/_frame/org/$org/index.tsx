@@ -10,8 +10,8 @@ import { type SiteState, StateBadge } from '@/kit/state-badge';
 import { NeedsAttention } from '@/overview/attention';
 import { ClaimsPaused, PauseClaims } from '@/overview/claims-pause';
 import { OverTime, type Period } from '@/overview/over-time';
-import { facetsQuery } from '@/overview/queries';
 import { useMay } from '@/session/session';
+import { facetsQuery } from '@/sites/queries';
 
 /** Also where one lands who has nothing to administer: then it leads on to what one may open. */
 export const Route = createFileRoute('/_frame/org/$org/')({

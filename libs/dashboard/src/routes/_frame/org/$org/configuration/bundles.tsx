@@ -18,6 +18,7 @@ import { FilterBox, type FilterField } from '@/list/filter-box';
 import { type Column, ListTable, PAGE_SIZE } from '@/list/list-table';
 import { filtersOf, type ListSearch, listSearch } from '@/list/search';
 import { useMay } from '@/session/session';
+import { bundleVersionText, EPOCH } from '../../../../../../../contracts/index.js';
 
 export const Route = createFileRoute('/_frame/org/$org/configuration/bundles')({
   validateSearch: listSearch,
@@ -39,6 +40,12 @@ const FIELDS: FilterField[] = [
   { key: 'version', label: texts.fields.version },
 ];
 
+/** `1.1` as it is shown, or the number that the API knows. */
+const bundleVersionOf = (text: string): number => {
+  const [, epoch, n] = /^(\d+)\.(\d+)$/.exec(text) ?? [];
+  return n === undefined ? Number(text) : Number(epoch) * EPOCH + Number(n);
+};
+
 function queryOf(search: ListSearch) {
   const filters = filtersOf(search).filter(({ negated }) => !negated);
   const of = (field: string): string | undefined => filters.find((one) => one.field === field)?.value;
@@ -46,7 +53,7 @@ function queryOf(search: ListSearch) {
   return {
     state: of('state') as BundleState | undefined,
     profileId: number('profileId'),
-    version: number('version'),
+    version: of('version') === undefined ? undefined : bundleVersionOf(of('version')!),
   };
 }
 
@@ -99,11 +106,17 @@ function Bundles() {
   const columns: Column<Bundle>[] = [
     { key: 'name', title: texts.columns.name, render: name },
     { key: 'state', title: texts.columns.state, render: state, width: 185 },
-    { key: 'version', title: texts.columns.version, render: ({ version }) => version, textAlign: 'right', width: 110 },
+    {
+      key: 'version',
+      title: texts.columns.version,
+      render: ({ version }) => bundleVersionText(version),
+      textAlign: 'right',
+      width: 90,
+    },
     {
       key: 'applied',
       title: texts.columns.applied,
-      render: ({ appliedVersion }) => appliedVersion,
+      render: ({ appliedVersion }) => appliedVersion && bundleVersionText(appliedVersion),
       textAlign: 'right',
       width: 110,
     },
@@ -158,8 +171,12 @@ function Bundles() {
         columns={[
           { title: texts.columns.name, render: name },
           { title: texts.columns.reason, render: reason },
-          { title: texts.columns.version, render: ({ version }) => version, isNumber: true },
-          { title: texts.columns.applied, render: ({ appliedVersion }) => appliedVersion, isNumber: true },
+          { title: texts.columns.version, render: ({ version }) => bundleVersionText(version), isNumber: true },
+          {
+            title: texts.columns.applied,
+            render: ({ appliedVersion }) => appliedVersion && bundleVersionText(appliedVersion),
+            isNumber: true,
+          },
           { title: texts.columns.changedAt, render: ({ changedAt }) => <Time at={changedAt} /> },
           ...(mayResend ? [{ title: ' ', render: resend }] : []),
         ]}
@@ -192,7 +209,7 @@ function Bundles() {
               {state(bundle)}
               {bundle.reason && <Text size="sm">{reason(bundle)}</Text>}
               <Text size="sm" c="dimmed" component="div">
-                {texts.columns.version} {bundle.version} · <Time at={bundle.changedAt} />
+                {texts.columns.version} {bundleVersionText(bundle.version)} · <Time at={bundle.changedAt} />
               </Text>
               {mayResend && resend(bundle)}
             </Stack>

@@ -93,11 +93,6 @@ function JobPage() {
             <div role="status">
               <JobProgress {...job} size="lg" />
             </div>
-            {job.failed > 0 && (
-              <Text size="sm" c="red" mt="xs">
-                {t.job.failed(formatNumber(job.failed), job.failed)}
-              </Text>
-            )}
           </Card>
           <section>
             <Group justify="space-between" mb="sm">

@@ -57,7 +57,7 @@ function People() {
     </Anchor>
   );
   const columns: Column<Person>[] = [
-    { key: 'username', title: t.people.columns.email, render: name, sortable: true },
+    { key: 'username', title: t.people.columns.email, render: name, sortable: true, width: 300 },
     { key: 'name', title: t.people.columns.name, render: (person) => person.name },
     { key: 'roles', title: t.people.columns.roles, render: (person) => <RolesOf person={person} /> },
     {

@@ -72,9 +72,6 @@ function Rotation() {
         }
         title={texts.title(jobId)}
         state={job && <JobStatus status={job.status} />}
-        description={
-          job && texts.sentence(formatNumber(job.done), formatNumber(job.total ?? 0), formatNumber(job.failed))
-        }
         actions={
           mayChange && (
             <>

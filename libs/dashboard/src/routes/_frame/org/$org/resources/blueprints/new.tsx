@@ -26,23 +26,22 @@ function NewBlueprint() {
         }
         title={t.blueprints.newTitle}
       />
-      {isPhone && (
-        <Alert variant="outline" mb="md">
-          {common.readOnlyOnPhone}
-        </Alert>
+      {isPhone ? (
+        <Alert variant="outline">{common.notOnPhone}</Alert>
+      ) : (
+        <BlueprintEditor
+          org={org}
+          initial={t.blueprints.example}
+          mayApply
+          readOnly={false}
+          onApplied={(blueprintId) =>
+            void navigate({
+              to: '/org/$org/resources/blueprints/$blueprint',
+              params: { org, blueprint: String(blueprintId) },
+            })
+          }
+        />
       )}
-      <BlueprintEditor
-        org={org}
-        initial={t.blueprints.example}
-        mayApply
-        readOnly={isPhone}
-        onApplied={(blueprintId) =>
-          void navigate({
-            to: '/org/$org/resources/blueprints/$blueprint',
-            params: { org, blueprint: String(blueprintId) },
-          })
-        }
-      />
     </>
   );
 }

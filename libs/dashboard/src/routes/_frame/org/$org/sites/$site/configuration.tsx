@@ -17,6 +17,7 @@ import { toastDone, toastProblem } from '@/kit/toasts';
 import { useMay } from '@/session/session';
 import { type SiteView, siteQuery, sitesChanged } from '@/sites/queries';
 import { rotateCredential, tried } from '@/sites/site-acts';
+import { bundleVersionText } from '../../../../../../../../contracts/index.js';
 
 /** With what a site is started, and with what it proves who it is. */
 export const Route = createFileRoute('/_frame/org/$org/sites/$site/configuration')({
@@ -82,9 +83,9 @@ function BundleOf({ org, site, bundle }: { org: string; site: SiteView; bundle: 
           facts={[
             [texts.state, state && <BundleBadge key="state" state={state} />],
             [texts.reason, bundle.reason],
-            [texts.version, version],
-            [texts.applied, appliedVersion ?? t.facts.nothingApplied],
-            [texts.returned, bundle.returned ? version : null],
+            [texts.version, bundleVersionText(version)],
+            [texts.applied, appliedVersion === null ? t.facts.nothingApplied : bundleVersionText(appliedVersion)],
+            [texts.returned, bundle.returned ? bundleVersionText(version) : null],
             [texts.startUp, startUp],
             [texts.changedAt, bundle.changedAt && <Time key="changed" at={bundle.changedAt} absolute />],
             [

@@ -11,6 +11,7 @@ import { confirmByName } from '@/kit/confirm';
 import { ApiForm } from '@/kit/form';
 import { PageLink } from '@/kit/page-link';
 import { toastDone } from '@/kit/toasts';
+import { useIsPhone } from '@/kit/use-is-phone';
 import { type SiteView, siteQuery, sitesChanged } from '@/sites/queries';
 import { SiteSelect } from '@/sites/site-select';
 
@@ -69,6 +70,7 @@ const DAY = '86400';
 
 function ReplaceForm({ org, site }: { org: string; site: SiteView }) {
   const navigate = Route.useNavigate();
+  const isPhone = useIsPhone();
   const [way, setWay] = useState<Way>('bySite');
   const [key, setKey] = useState(newIdempotencyKey);
   const form = useForm({
@@ -126,6 +128,7 @@ function ReplaceForm({ org, site }: { org: string; site: SiteView }) {
     >
       <SegmentedControl
         aria-label={texts.which}
+        orientation={isPhone ? 'vertical' : 'horizontal'}
         data={WAYS.map((value) => ({ value, label: texts[value] }))}
         value={way}
         onChange={(value) => setWay(value as Way)}

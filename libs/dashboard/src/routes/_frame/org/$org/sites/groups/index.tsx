@@ -99,7 +99,9 @@ function Groups() {
           <Stack gap={4}>
             <Group justify="space-between" wrap="nowrap" align="flex-start">
               {name(group)}
-              <Text size="sm">{t.group.counts(formatNumber(group.siteCount), group.siteCount)}</Text>
+              <Text size="sm" style={{ whiteSpace: 'nowrap' }}>
+                {t.group.counts(formatNumber(group.siteCount), group.siteCount)}
+              </Text>
             </Group>
             <Text size="sm" c="dimmed">
               {group.description}
