@@ -36,6 +36,12 @@ describe('the audit log', () => {
     await page.waitForURL(/requestId=/);
     await page.getByText('1 – 1 of 1').waitFor();
 
+    // Of a person or a thing the filter is an id, and shows its name.
+    await acts.first().click();
+    await dialog.getByRole('button', { name: 'All about this target' }).click();
+    await page.waitForURL(/targetId=\d+/);
+    await page.getByText('targetId:Of the audit', { exact: true }).waitFor();
+
     // What nobody did leaves nothing, and says how to go on.
     await page.goto(at('logs/audit?action=nothing.such'));
     await page.getByText('No rows fit these filters.').waitFor();

@@ -21,6 +21,8 @@ export interface FilterField {
   label: string;
   /** Values to choose from; with texts beside them. */
   values?: readonly { value: string; label?: string }[];
+  /** Its values are ids, which say nothing: a filter shows their texts, where they are known. */
+  isId?: boolean;
   /** Whether `!key:value` has a meaning. */
   negatable?: boolean;
   /** Whether it may be there several times; otherwise the last one counts. */
@@ -125,7 +127,7 @@ export function FilterBox({
                   tabIndex: 0,
                 }}
               >
-                {writeFilter(filter)}
+                {writeFilter(withName(filter, fields))}
               </Pill>
             ))}
             <Combobox.EventsTarget>
@@ -163,6 +165,11 @@ export function FilterBox({
       </Combobox.Dropdown>
     </Combobox>
   );
+}
+
+function withName(filter: Filter, fields: readonly FilterField[]): Filter {
+  const field = fields.find(({ key, isId }) => isId && key === filter.field);
+  return { ...filter, value: field?.values?.find(({ value }) => value === filter.value)?.label ?? filter.value };
 }
 
 interface Suggestion {

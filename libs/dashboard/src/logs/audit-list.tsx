@@ -20,11 +20,21 @@ const VALUES: Record<string, FilterField['values']> = {
   actorType: valuesOf(t.audit.actors),
   result: valuesOf(t.audit.results),
 };
-const FIELDS: FilterField[] = Object.entries(t.audit.fields).map(([key, label]) => ({
-  key,
-  label,
-  values: VALUES[key],
-}));
+/** Who did it, and to what, is filtered by ids: their names are those of the rows. */
+function fieldsOf(rows: readonly Entry[] = []): FilterField[] {
+  const names = (of: (entry: Entry) => [id: string | null, name: string]) =>
+    [...new Map(rows.map(of))].flatMap(([value, label]) => (value === null ? [] : { value, label }));
+  const named: Record<string, FilterField['values']> = {
+    actorId: names((entry) => [entry.actorId, actorOf(entry)]),
+    targetId: names((entry) => [entry.targetId, targetOf(entry)]),
+  };
+  return Object.entries(t.audit.fields).map(([key, label]) => ({
+    key,
+    label,
+    values: VALUES[key] ?? named[key],
+    isId: key in named,
+  }));
+}
 
 /** The address of a list of audit as the API asks for it. */
 export function auditQueryOf(search: ListSearch) {
@@ -117,7 +127,7 @@ export function AuditList({
     <Stack gap="sm">
       <Group align="flex-start" gap="sm">
         <div style={{ flex: '1 1 320px' }}>
-          <FilterBox label={t.audit.list} search={search} fields={FIELDS} onChange={onSearch} />
+          <FilterBox label={t.audit.list} search={search} fields={fieldsOf(query.data?.audit)} onChange={onSearch} />
         </div>
         <TimeRange search={search} onChange={onSearch} />
       </Group>

@@ -15,6 +15,7 @@ const named = (texts: Record<string, string>): Values =>
   Object.entries(texts).map(([value, label]) => ({ value, label }));
 const YES_NO: Values = [{ value: t.yes }, { value: t.no }];
 const AGES = named(t.ages);
+const IDS: readonly FilterKey[] = ['key', 'template', 'profile'];
 
 const FIXED: Partial<Record<FilterKey, Values>> = {
   labelled: YES_NO,
@@ -57,6 +58,7 @@ export function useFilterFields(orgId: string): FilterField[] {
     key,
     label: t.fields[key],
     values: values[key],
+    isId: IDS.includes(key),
     negatable: 'not' in ASKED[key],
     repeatable: 'list' in ASKED[key],
   }));
