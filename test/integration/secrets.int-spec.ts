@@ -6,6 +6,7 @@ import { SecretsService } from '../../src/instances/index.js';
 import { TestOrg } from '../support/api.js';
 import { secretValue } from '../support/secret-values.js';
 import { holds, nameIn, profileNaming, versionId } from '../support/secrets.js';
+import { until } from '../support/server.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
 
 let app: TestApp;
@@ -43,6 +44,15 @@ interface Details {
   profiles: { total: number; profiles: { profileId: number; revision: number; current: boolean }[] };
   outstanding: { total: number; sites: { siteId: number; offeredVersion: number; appliedVersion: number }[] };
 }
+/** Once the rollout of a secret has offered its newest version to its first site. */
+const begun = (name: string) =>
+  until(async () => {
+    const { rollouts } = await app.root.expect<{ rollouts: { offered: number; change: { secret: string } }[] }>(
+      'GET',
+      org.path('rollouts'),
+    );
+    return rollouts.some(({ offered, change }) => change.secret === name && offered === 1);
+  });
 const audits = (name: string) =>
   app.sql<{ action: string; details: Record<string, unknown> }>(
     `SELECT action, details FROM audit WHERE target_type = 'secret' AND target_id = $1 ORDER BY audit_id`,
@@ -273,10 +283,25 @@ describe('a version is destroyed', () => {
 
   it('not while sites hold it, who are named; by force it is', async () => {
     const name = await secret();
-    const siteId = await site();
-    await holds(app, org.orgId, siteId, [await versionId(app, org.orgId, name, 1)]);
+    const [first, siteId] = [await site(), await site()];
+    const v1 = await versionId(app, org.orgId, name, 1);
+    for (const holder of [first, siteId]) await holds(app, org.orgId, holder, [v1]);
+    // The rollout goes to this one first, and waits for what it never answers: the other stays as it is.
+    await app.sql('UPDATE site_presence SET session_id = gen_random_uuid(), takes_bundles = true WHERE site_id = $1', [
+      first,
+    ]);
     await add(name, 'two');
-    const users = { profiles: { total: 0, profiles: [] }, sites: { total: 1, sites: [{ siteId, offeredVersion: 1 }] } };
+    await begun(name);
+    const users = {
+      profiles: { total: 0, profiles: [] },
+      sites: {
+        total: 2,
+        sites: [
+          { siteId: first, offeredVersion: null, appliedVersion: 1 },
+          { siteId, offeredVersion: 1, appliedVersion: 1 },
+        ],
+      },
+    };
     const refused = await app.root.delete(path(name, '/version/1'));
     expect([refused.status, refused.body]).toEqual([409, expect.objectContaining({ code: 'conflict' })]);
     expect(refused.body.data).toMatchObject(users);
@@ -287,7 +312,7 @@ describe('a version is destroyed', () => {
     expect(await details(name)).toMatchObject({ settledVersion: 2 });
     expect((await audits(name)).at(-1)).toEqual({
       action: 'secret.destroy_version',
-      details: { version: 1, force: true, profiles: 0, sites: 1 },
+      details: { version: 1, force: true, profiles: 0, sites: 2 },
     });
   });
 });
