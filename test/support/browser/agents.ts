@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Program, startAgentProgram } from '../agent-process.js';
@@ -10,13 +11,18 @@ export class Agents {
 
   constructor(private readonly url: string) {}
 
-  /** @param hardwareId its machine, whatever it is called on the page */
-  start(key: string, hardwareId: string, name: string): Program {
-    const file = join(this.folder, `${hardwareId}.json`);
+  /** What the agent of a machine keeps. */
+  private file = (hardwareId: string): string => join(this.folder, `${hardwareId}.json`);
+
+  /**
+   * @param hardwareId its machine, whatever it is called on the page
+   * @param flags further ones
+   */
+  start(key: string, hardwareId: string, name: string, flags: string[] = []): Program {
     const program = startAgentProgram(
       [
         '--config-file',
-        file,
+        this.file(hardwareId),
         '--endpoint',
         this.url,
         '--provisioning-key-file',
@@ -25,11 +31,18 @@ export class Agents {
         hardwareId,
         '--name',
         name,
+        ...flags,
       ],
       { stdin: key, env: { HOME: this.folder } },
     );
     this.running.add(program);
     return program;
+  }
+
+  /** Serial number of the certificate that a machine proves itself with, as servers write it. */
+  certificate(hardwareId: string): string {
+    const { certificate } = JSON.parse(readFileSync(this.file(hardwareId), 'utf8')) as { certificate: string };
+    return new X509Certificate(certificate).serialNumber.toLowerCase();
   }
 
   async stop(program: Program): Promise<void> {

@@ -170,10 +170,16 @@ export const t = {
     drain: {
       still: (left: string, total: string) => `Still using the old one: ${left} of ${total}.`,
       none: 'Every site has used its next credential.',
-      waiting: (count: string) => `${count} take it when they connect or renew.`,
-      cannotTake: (count: string) => `${count} cannot take one: their program is an unmodified newt or an older agent.`,
-      failed: (count: string) => `${count} were handed it and have not used it.`,
-      gone: (count: string) => `${count} were deleted or revoked meanwhile.`,
+      waiting: (count: string, n: number) =>
+        n === 1 ? 'One takes it when it connects or renews.' : `${count} take it when they connect or renew.`,
+      cannotTake: (count: string, n: number) =>
+        n === 1
+          ? 'One cannot take one: its program is an unmodified newt or an older agent.'
+          : `${count} cannot take one: their program is an unmodified newt or an older agent.`,
+      failed: (count: string, n: number) =>
+        n === 1 ? 'One was handed it and has not used it.' : `${count} were handed it and have not used it.`,
+      gone: (count: string, n: number) =>
+        n === 1 ? 'One was deleted or revoked meanwhile.' : `${count} were deleted or revoked meanwhile.`,
     },
     outcomes: {
       rotated: 'Uses the next one',

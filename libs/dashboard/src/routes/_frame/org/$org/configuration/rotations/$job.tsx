@@ -193,7 +193,7 @@ function Drain({ org, jobId }: { org: string; jobId: number }) {
       <Text fw={500}>{left > 0 ? drain.still(formatNumber(left), formatNumber(rotation.total)) : drain.none}</Text>
       {why.map((one) => (
         <Text key={one} size="sm">
-          {drain[one](formatNumber(rotation[one]))}
+          {drain[one](formatNumber(rotation[one]), rotation[one])}
         </Text>
       ))}
     </Stack>
