@@ -57,6 +57,7 @@ import { AuditNames1765150000010 } from './migrations/1765150000010-audit-names.
 import { SetupLinks1765170000000 } from './migrations/1765170000000-setup-links.js';
 import { VersionOrder1765180000000 } from './migrations/1765180000000-version-order.js';
 import { SessionUses1765190000000 } from './migrations/1765190000000-session-uses.js';
+import { JobActs1765190000005 } from './migrations/1765190000005-job-acts.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -119,4 +120,5 @@ export const MIGRATIONS = [
   SetupLinks1765170000000,
   VersionOrder1765180000000,
   SessionUses1765190000000,
+  JobActs1765190000005,
 ];

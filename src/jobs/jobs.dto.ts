@@ -30,6 +30,8 @@ export class JobItem {
   orgId: string;
   /** What it does, such as `sites.decide`. */
   kind: string;
+  /** What it does to each, where its kind does one of several things: the `action` of `sites.act`, the `decision` of `sites.decide`. */
+  act: string | null;
   @ApiProperty({ enum: STATUSES }) status: JobStatus;
   /** How many items it has; null while nobody knows. */
   total: number | null;

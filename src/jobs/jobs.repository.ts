@@ -49,7 +49,7 @@ export interface JobState {
 /** What belongs to a closed organization waits until that is reopened, which tells `job_due` (docs/adr/0077). */
 const OF_OPEN_ORG = 'NOT EXISTS (SELECT FROM closed_org c WHERE c.org_id = job.org_id)';
 const UNFINISHED = `('queued', 'running', 'paused')`;
-const COLUMNS = `job_id AS "jobId", org_id AS "orgId", kind, status, total, done, failed, pace,
+const COLUMNS = `job_id AS "jobId", org_id AS "orgId", kind, act, status, total, done, failed, pace,
   jsonb_build_object('type', created_by_kind, 'id', created_by_id, 'name', created_by_name) AS "createdBy",
   created_at AS "createdAt", started_at AS "startedAt", finished_at AS "finishedAt",
   CASE WHEN error_code IS NOT NULL THEN jsonb_build_object('code', error_code, 'message', error_message) END AS error`;

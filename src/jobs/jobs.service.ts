@@ -47,6 +47,7 @@ const JOB_COLUMNS: Columns<JobItem> = {
   jobId: true,
   orgId: true,
   kind: true,
+  act: true,
   status: true,
   total: true,
   done: true,

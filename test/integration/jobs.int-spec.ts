@@ -261,6 +261,7 @@ describe('the API', () => {
     const { jobId } = await start(3);
     const job = await ended(jobId);
     expect(job.input).toEqual({ items: 3 });
+    expect(job.act).toBeNull();
     const { input: _input, results: _results, pagination: _page, ...item } = job;
     expect((await app.root.expect<{ jobs: object[] }>('GET', `/org/${orgId}/jobs`)).jobs).toEqual([item]);
   });

@@ -202,6 +202,8 @@ describe('POST /org/{orgId}/site-actions', () => {
     broken.add(sites[30]!.siteId);
     const key = await app.orgKey(orgId, 'listSites', 'updateSite');
     const job = await act({ filter: { status: 'approved' }, action: 'suspend', note: 'recall' }, key);
+    const { jobs } = await app.root.expect<{ jobs: object[] }>('GET', `/org/${orgId}/jobs`);
+    expect(jobs).toContainEqual(expect.objectContaining({ kind: 'sites.act', act: 'suspend' }));
     expect(job).toMatchObject({ status: 'succeeded', total: 60, done: 60, failed: 1 });
     expect(job.results.filter(({ failed }) => failed)).toEqual([
       {

@@ -21,11 +21,10 @@ export const JobStatus = ({ status }: Pick<Job, 'status'>) => (
   </Badge>
 );
 
-/** What a job does, in words, and its number; rows of lists do not say what it was asked for. */
-export function jobName({ kind, input = {}, jobId }: Pick<Job, 'kind' | 'jobId'> & { input?: Job['input'] }): string {
-  const { action, decision } = input as { action?: string; decision?: string };
-  const act = kind === 'sites.act' ? (acts.actions as Record<string, string>)[action ?? ''] : undefined;
-  const what = act ? t.job.act(act) : kind === 'sites.decide' ? t.decisions[decision ?? ''] : undefined;
+/** What a job does, in words, and its number. */
+export function jobName({ kind, act, jobId }: Pick<Job, 'kind' | 'act' | 'jobId'>): string {
+  const action = kind === 'sites.act' ? (acts.actions as Record<string, string>)[act ?? ''] : undefined;
+  const what = action ? t.job.act(action) : kind === 'sites.decide' ? t.decisions[act ?? ''] : undefined;
   return t.job.named(what ?? t.kinds[kind] ?? kind, jobId);
 }
 
