@@ -87,10 +87,17 @@ describe('a key that leaked', () => {
     const page = await visitor.goTo(keyPage());
     await page.getByRole('button', { name: 'Leaked' }).click();
     const dialog = page.getByRole('dialog', { name: 'Hall B leaked' });
-    await dialog.getByRole('combobox', { name: 'Networks that are yours' }).fill('not-a-network');
-    await dialog.getByRole('combobox', { name: 'Networks that are yours' }).press('Enter');
+    const networks = dialog.getByRole('combobox', { name: 'Networks that are yours' });
+    await networks.fill('not-a-network');
+    await networks.press('Enter');
+    // The look at what it made tells of it already, once.
+    const told = dialog.getByText(/must be an IP address or a CIDR/i);
+    await told.waitFor();
+    expect(await networks.getAttribute('aria-invalid')).toBe('true');
+    const refused = page.waitForResponse((answer) => answer.url().endsWith('/leaked'));
     await dialog.getByRole('button', { name: 'Stop the key' }).click();
-    await dialog.getByText(/must be an IP address or a CIDR/i).waitFor();
+    expect((await refused).status()).toBe(400);
+    await told.waitFor();
     await page.keyboard.press('Escape');
     await page.getByText('Active', { exact: true }).waitFor();
   });

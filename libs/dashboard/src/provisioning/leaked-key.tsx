@@ -12,7 +12,7 @@ import { api } from '@/api/client';
 import { isProblem } from '@/api/problem';
 import type { components } from '@/api/types';
 import { Failure } from '@/kit/failure';
-import { ApiForm } from '@/kit/form';
+import { ApiForm, applyProblems } from '@/kit/form';
 import { formatNumber } from '@/kit/formats';
 import { RowTable } from '@/kit/row-table';
 import { ShownOnce } from '@/kit/shown-once';
@@ -88,11 +88,18 @@ function Leaked({
     staleTime: 0,
     retry: (_count, problem) => isProblem(problem) && problem.isPassing,
     queryFn: async () => {
-      const { data } = await api.POST('/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}/leaked', {
-        params,
-        body: { ...(JSON.parse(about) as Body), dryRun: true },
-      });
-      return data!;
+      try {
+        const { data } = await api.POST('/org/{orgId}/site-provisioning-key/{siteProvisioningKeyId}/leaked', {
+          params,
+          body: { ...(JSON.parse(about) as Body), dryRun: true },
+        });
+        return data!;
+      } catch (problem) {
+        // Said once, where it was typed, unless that was changed since.
+        if (isProblem(problem, 'validation') && about === JSON.stringify(aboutOf(form.getValues())))
+          applyProblems(form, problem);
+        throw problem;
+      }
     },
   });
   return (
@@ -136,7 +143,7 @@ function Leaked({
       {leak && (
         <Made leak={leak} onMine={(network) => form.setFieldValue('networks', [...form.values.networks, network])} />
       )}
-      {!leak && (error ? <Failure error={error} /> : <Skeleton h={120} />)}
+      {!leak && (error ? !isProblem(error, 'validation') && <Failure error={error} /> : <Skeleton h={120} />)}
       <Radio.Group label={texts.measure} {...form.getInputProps('measure')}>
         <Stack gap="xs" mt={4}>
           {mayDisable && <Radio value="disable" {...of(texts.measures.disable)} />}
