@@ -1,14 +1,16 @@
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { Api } from '../support/api.js';
 import { BareMachine } from '../support/bare-machine.js';
 import { Dashboard, DESKTOP, expectAccessible, PHONE, takePicture } from '../support/browser/dashboard.js';
+import { CSRF } from '../support/log-in.js';
 import { until } from '../support/server.js';
 
 let dashboard: Dashboard;
-beforeAll(async () => {
+// Each has its own server: a link is good once.
+beforeEach(async () => {
   dashboard = await Dashboard.open({ env: { ADMIN_PASSWORD: '' } });
 });
-afterEach(() => dashboard.settle());
-afterAll(() => dashboard?.close());
+afterEach(() => dashboard.settle().finally(() => dashboard.close()));
 
 /** What the start of the server printed. */
 const link = (): Promise<string> =>
@@ -61,6 +63,9 @@ it('leads from the link that the start prints to a first machine that is online,
 });
 
 it('is told by a link that was used that it is good no more', async () => {
+  const token = new URL(await link()).hash.replace('#token=', '');
+  const somebody = { email: 'first@example.com', password: 'a password of the set-up', organizationName: 'First' };
+  await new Api(dashboard.server.url, undefined, CSRF).expect('POST', '/setup', { token, ...somebody });
   for (const [name, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
     const visitor = await dashboard.visitor({ viewport });
     visitor.expectComplaint(/\b404\b/);
