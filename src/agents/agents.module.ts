@@ -27,6 +27,7 @@ import { SessionEnds } from './gateway/session-ends.js';
 import { SessionHandshake } from './gateway/session-handshake.js';
 import { SessionRegistry } from './gateway/session-registry.js';
 import { SessionRestarts } from './gateway/session-restarts.js';
+import { UpgradeAuthentication } from './gateway/upgrade-authentication.js';
 import { UpgradeRouter } from './gateway/upgrade-router.js';
 import { HealthChecksRepository } from './newt/health-checks.repository.js';
 import { NewtsService } from './newt/newts.service.js';
@@ -79,6 +80,7 @@ import { StatsService } from './stats/stats.service.js';
     SiteExpiry,
     SiteExpiryRepository,
     SiteSessionsRepository,
+    UpgradeAuthentication,
     UpgradeRouter,
   ],
   exports: [SessionRestarts, UpgradeRouter],

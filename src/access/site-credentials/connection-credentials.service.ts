@@ -56,8 +56,8 @@ export class ConnectionCredentials {
     this.connections.track(request.socket, site);
   }
 
-  /** The connection is a session from now on, which the gateway ends with a reason. */
-  becameSession(socket: Socket): void {
+  /** The connection was upgraded: who speaks on it from now on also ends it. */
+  handedOver(socket: Socket): void {
     if (tlsCredentialOf(socket)) this.costs.admitted(socket);
     this.connections.leave(socket);
   }

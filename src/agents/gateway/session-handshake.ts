@@ -1,18 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
-import proxyAddr from '@fastify/proxy-addr';
 import { Injectable, Logger } from '@nestjs/common';
 import { WebSocket, WebSocketServer } from 'ws';
 import { AGENT_LIMITS, CLOSE } from '#contracts';
-import { AppError, Config, plainAddress, RefusalLimiter, toAppError } from '#platform';
-import {
-  ConnectionCredentials,
-  connectionProof,
-  SessionTokens,
-  SiteAdmission,
-  type TokenBearer,
-  unusable,
-} from '../../access/index.js';
+import { AppError, toAppError } from '#platform';
+import { ConnectionCredentials } from '../../access/index.js';
 import { ProfileBlueprints } from '../../provisioning/index.js';
 import { DeliveryService } from '../delivery/delivery.service.js';
 import { PresenceService } from '../presence/presence.service.js';
@@ -20,7 +11,8 @@ import { EventLoopQueue } from './event-loop-queue.js';
 import { countMessage, MessageDispatch } from './message-dispatch.js';
 import { MAX_BUFFERED, Session, type SessionSocket, type SocketEvents, socketClass } from './session.js';
 import { SessionRegistry } from './session-registry.js';
-import { refuseUpgrade, releaseSocket, type Upgrade } from './upgrade-router.js';
+import { UpgradeAuthentication } from './upgrade-authentication.js';
+import { asksForWebsocket, refuseUpgrade, releaseSocket, type Upgrade } from './upgrade-router.js';
 import { endInTurns } from './ws-internals.js';
 
 /** Sessions whose end is handled in one turn of the event loop, when thousands are cut off at once. */
@@ -29,29 +21,22 @@ const ENDS_PER_TURN = 64;
 /** No close frame came before the connection ended (RFC 6455 §7.1.5). */
 const BROKEN = 1006;
 
-const KEY = /^[+/0-9A-Za-z]{22}==$/;
-
 /** Begins sessions: authenticates in the HTTP upgrade and accepts the websocket once the session is registered (docs/agent-protocol.md rules 2 to 4). */
 @Injectable()
 export class SessionHandshake {
   private readonly logger = new Logger(SessionHandshake.name);
-  private readonly trusts: ReturnType<typeof proxyAddr.compile>;
   private readonly wss: WebSocketServer;
   private readonly endInTurns = endInTurns(new EventLoopQueue(ENDS_PER_TURN));
 
   constructor(
-    private readonly config: Config,
-    private readonly tokens: SessionTokens,
+    private readonly authentication: UpgradeAuthentication,
     private readonly presence: PresenceService,
     private readonly registry: SessionRegistry,
-    private readonly limiter: RefusalLimiter,
     private readonly profiles: ProfileBlueprints,
     private readonly connection: ConnectionCredentials,
-    private readonly admission: SiteAdmission,
     dispatch: MessageDispatch,
     delivery: DeliveryService,
   ) {
-    this.trusts = proxyAddr.compile([...config.http.trustProxy]);
     this.wss = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -73,29 +58,17 @@ export class SessionHandshake {
     });
   }
 
-  private async begin({ request, socket, head, token }: Upgrade): Promise<void> {
-    const { headers } = request;
-    const version = headers['sec-websocket-version'];
-    const isWebsocket =
-      headers.upgrade?.toLowerCase() === 'websocket' &&
-      KEY.test(headers['sec-websocket-key'] ?? '') &&
-      (version === '13' || version === '8');
-    if (request.method !== 'GET' || !isWebsocket)
+  private async begin(upgrade: Upgrade): Promise<void> {
+    const { request, socket, head } = upgrade;
+    if (request.method !== 'GET' || !asksForWebsocket(request))
       throw new AppError('validation', 'This path speaks websocket (RFC 6455, version 13)');
-    if (!this.config.cluster.roles.has('agents'))
-      throw new AppError('capacity', 'This server takes no sessions of agents', { retryAfter: 30 });
     if (this.registry.draining) throw new AppError('shutting_down', 'The server is stopping', { retryAfter: 1 });
-    const source = proxyAddr(request, this.trusts);
-    const bearer = await this.bearerOf(request, token, plainAddress(source));
-    if (!bearer) {
-      this.limiter.refused(source);
-      throw unusable();
-    }
-    const session = new Session(randomUUID(), bearer.siteId, bearer.credentialId, plainAddress(source), socket);
+    const { siteId, credentialId, address } = await this.authentication.bearerOf(upgrade);
+    const session = new Session(randomUUID(), siteId, credentialId, address, socket);
     await this.presence.arrive(session).catch((error: unknown) => this.refuse(session, error));
     if (session.ended || this.registry.draining || !socket.readable || !socket.writable) {
       this.presence.depart(session, 'not_accepted');
-      if (session.ended) throw await this.admission.refusalOf(session);
+      if (session.ended) throw await this.authentication.refusalOf(session);
       throw new AppError('shutting_down', 'The server is stopping', { retryAfter: 1 });
     }
     releaseSocket(socket);
@@ -104,27 +77,14 @@ export class SessionHandshake {
     if (!session.ws) this.presence.depart(session, 'not_accepted');
   }
 
-  /** Who a token names or, without one, whose credential the connection proves. */
-  private async bearerOf(
-    request: IncomingMessage,
-    token: string | null,
-    address: string | null,
-  ): Promise<TokenBearer | null> {
-    const credential = this.connection.presentedBy(request);
-    if (token !== null) return this.tokens.verify(token);
-    if (!credential) return null;
-    const found = await this.connection.authenticate(credential);
-    return this.admission.admit(found, { address, proven: { hash: connectionProof(credential) } });
-  }
-
   /** A token was given for a credential: its site may be over since (docs/instances.md §3.3). */
   private async refuse(session: Session, error: unknown): Promise<never> {
-    throw toAppError(error).code === 'credential_unusable' ? await this.admission.refusalOf(session) : error;
+    throw toAppError(error).code === 'credential_unusable' ? await this.authentication.refusalOf(session) : error;
   }
 
   private accept(session: Session, ws: SessionSocket): void {
     const older = this.registry.enter(session);
-    this.connection.becameSession(session.socket);
+    this.connection.handedOver(session.socket);
     // ws has just added its listener.
     this.endInTurns(session.socket);
     session.ws = ws;

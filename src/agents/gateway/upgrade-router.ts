@@ -14,6 +14,18 @@ export interface Upgrade {
   token: string | null;
 }
 
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+
+/** Whether this is the opening handshake of a websocket (RFC 6455 §4.1), as `ws` will take it. */
+export function asksForWebsocket({ headers }: IncomingMessage): boolean {
+  const version = headers['sec-websocket-version'];
+  return (
+    headers.upgrade?.toLowerCase() === 'websocket' &&
+    KEY.test(headers['sec-websocket-key'] ?? '') &&
+    (version === '13' || version === '8')
+  );
+}
+
 export type UpgradeHandler = (upgrade: Upgrade) => void;
 
 /**
