@@ -7,6 +7,7 @@ import type {
   RevocationNotice,
   TrustFingerprint,
 } from './instances.js';
+import type { AgentHealthCheck, AgentResource, AgentTarget, AgentTunnel } from './tunnel.js';
 
 /**
  * The wire between server and Gatehouse agent (docs/agent-protocol.md). Plain data and constants: both ends build on it,
@@ -133,7 +134,7 @@ export const AGENT_MESSAGE = {
 export type AgentSiteStatus = 'pending' | 'approved';
 
 /**
- * What an agent can do beyond the session itself. Unknown ones are ignored; `tunnel.h2` comes with the tunnel, `bundles` is said by who runs a program with
+ * What an agent can do beyond the session itself. Unknown ones are ignored; `tunnel.h2` is said by who opens tunnels (docs/tunnel.md), `bundles` is said by who runs a program with
  * its bundle, `credentials` by who takes `agent/credential`.
  */
 export type AgentCapability = 'tunnel.h2' | 'bundles' | 'credentials';
@@ -169,6 +170,8 @@ export type AgentWelcome = {
   heartbeatSeconds: number;
   /** false: the labels of containers are not to be sent. Absent is true. */
   dockerSocketEnabled?: boolean;
+  /** For who names `tunnel.h2`: the tunnels that it is to keep. Absent: none. */
+  tunnel?: AgentTunnel;
 };
 
 /**
@@ -184,10 +187,10 @@ export type AgentState = {
   config?: Record<string, unknown> | null;
   /** The bundle to be had over HTTP; absent: nothing is known of one. The digest is absent until it was fetched. */
   bundle?: { version: number; digest?: string };
-  /** Lists that come with resources; an absent list is an empty one. */
-  targets?: unknown[];
-  healthChecks?: unknown[];
-  resources?: unknown[];
+  /** What the tunnel may lead to (docs/tunnel.md rule 8); an absent list is an empty one. */
+  targets?: AgentTarget[];
+  healthChecks?: AgentHealthCheck[];
+  resources?: AgentResource[];
 };
 
 /** Agent → server: what became of a state. */

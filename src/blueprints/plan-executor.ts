@@ -37,6 +37,11 @@ export class PlanExecutor {
     const publics = await this.writePublic(tx, orgId, plan.publicSteps);
     const privates = await this.writePrivate(tx, orgId, plan.privateSteps);
     touched.push(...(await this.writeParts(tx, applicant, publics)));
+    // Agents dial the targets of enabled resources only.
+    const switched = publics.flatMap(({ id, columns }) =>
+      id !== null && columns?.['enabled'] !== undefined ? [id] : [],
+    );
+    touched.push(...(await this.writer.servingSites(tx, orgId, switched)));
     await this.grant(tx, applicant, publics, privates);
     await this.declare(tx, applicant, 'resource', publics);
     await this.declare(tx, applicant, 'site_resource', privates);

@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AGENT_MESSAGE, type AgentState, CLOSE } from '#contracts';
+import { AGENT_MESSAGE, type AgentLists, type AgentState, CLOSE } from '#contracts';
 import { Db, PeriodicTask, PgNotifications, type SiteBundleKey } from '#platform';
 import { SiteCredentialsService } from '../../access/index.js';
 import { BundleKeys, Epoch, RevocationsService } from '../../instances/index.js';
@@ -9,6 +9,7 @@ import { SessionCredentials } from '../credentials/session-credentials.service.j
 import type { Session } from '../gateway/session.js';
 import { SessionRegistry } from '../gateway/session-registry.js';
 import { NewtsService } from '../newt/newts.service.js';
+import { DesiredLists } from './desired-lists.repository.js';
 
 const COALESCE_MS = 100;
 const RETRY_MS = 1000;
@@ -48,6 +49,7 @@ export class DeliveryService implements OnModuleInit {
     private readonly epoch: Epoch,
     private readonly bundleKeys: BundleKeys,
     private readonly revocations: RevocationsService,
+    private readonly lists: DesiredLists,
   ) {}
 
   onModuleInit(): void {
@@ -147,9 +149,10 @@ export class DeliveryService implements OnModuleInit {
     const rejected = gone.length > 0 ? await this.repository.rejected(this.db.manager, gone) : new Set<number>();
     const over = sessions.filter(({ siteId }) => (rows.get(siteId)?.standing ?? 'revoked') === 'revoked');
     const notices = await this.revocations.noticesFor(over.map(({ credentialId }) => credentialId));
+    const lists = await this.listsFor(sessions, rows);
     for (const session of sessions) {
       const row = rows.get(session.siteId);
-      if (row?.standing === 'usable') this.tell(session, row, registered);
+      if (row?.standing === 'usable') this.tell(session, row, lists.get(session.siteId), registered);
       else if (row?.standing === 'ended') this.registry.end(session, 'credential_ended', CLOSE.credentialEnded);
       else if (!session.ended) {
         const notice = notices.get(session.credentialId);
@@ -159,6 +162,15 @@ export class DeliveryService implements OnModuleInit {
       }
     }
     await this.tellNewts(sessions, rows);
+  }
+
+  /** Read after the version that they are sent with: they may be newer than that, never older. */
+  private async listsFor(sessions: Session[], rows: Map<number, DesiredRow>): Promise<Map<number, AgentLists>> {
+    const due = sessions.flatMap((session) => {
+      const row = rows.get(session.siteId);
+      return session.greeted && row?.status === 'approved' && isNews(session, row) ? [session.siteId] : [];
+    });
+    return due.length === 0 ? new Map() : this.lists.ofSites(this.db.manager, due);
   }
 
   private async tellNewts(sessions: Session[], rows: Map<number, DesiredRow>): Promise<void> {
@@ -171,7 +183,7 @@ export class DeliveryService implements OnModuleInit {
     for (const session of due) sent(session, rows.get(session.siteId)!);
   }
 
-  private tell(session: Session, row: DesiredRow, registered: boolean): void {
+  private tell(session: Session, row: DesiredRow, lists: AgentLists | undefined, registered: boolean): void {
     if (session.ended) return;
     if (registered && row.sessionId && row.sessionId !== session.id)
       return this.registry.end(session, 'replaced', CLOSE.replaced);
@@ -183,9 +195,7 @@ export class DeliveryService implements OnModuleInit {
     const state: AgentState = {
       version: this.epoch.stateBase() + row.version,
       status: row.status,
-      targets: [],
-      healthChecks: [],
-      resources: [],
+      ...(lists ?? { targets: [], healthChecks: [], resources: [] }),
       ...(row.takesLabels ? {} : { dockerSocketEnabled: false }),
       ...(row.status === 'approved' ? { config: row.config ?? {} } : {}),
       ...(row.bundle ? { bundle: row.bundle } : {}),

@@ -268,6 +268,9 @@ export class ResourcesService implements OnModuleInit {
     const changes = { ...plain, ...full };
     const changed = Object.values(changes).some((value) => value !== undefined);
     const row = changed ? await this.repository.update(tx, orgId, resourceId, changes) : before;
+    // Agents dial the targets of enabled resources only.
+    if (row.enabled !== before.enabled)
+      await this.sites.bumpDesired(tx, orgId, await this.writer.servingSites(tx, orgId, [resourceId]));
     const fields = Object.keys(body).filter((name) => body[name as keyof UpdateResourceBody] !== undefined);
     await this.audit.record(tx, principal, {
       orgId,

@@ -108,6 +108,17 @@ export class ResourceWriter {
     return sites.map((site) => site.siteId);
   }
 
+  /** The sites that have targets of public resources: what they may dial depends on whether a resource is enabled. */
+  async servingSites(tx: EntityManager, orgId: string, resourceIds: number[]): Promise<number[]> {
+    if (resourceIds.length === 0) return [];
+    const rows = await query<{ siteId: number }>(
+      tx,
+      'SELECT DISTINCT site_id AS "siteId" FROM target WHERE org_id = $1 AND resource_id = ANY ($2::bigint[])',
+      [orgId, resourceIds],
+    );
+    return rows.map((row) => row.siteId);
+  }
+
   /** Takes names away from resources that are to get others, so that another resource of the same document can have them. */
   async freeNames(
     tx: EntityManager,
