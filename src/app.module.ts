@@ -8,6 +8,7 @@ import { AuditModule } from './audit/index.js';
 import { BlueprintsModule } from './blueprints/index.js';
 import { ClientsModule } from './clients/index.js';
 import { ClusterModule } from './cluster/index.js';
+import { EdgeModule } from './edge/index.js';
 import { FirstRunModule } from './first-run/index.js';
 import { HealthModule } from './health/index.js';
 import { InstancesModule } from './instances/index.js';
@@ -60,6 +61,7 @@ export class AppModule {
         ProvisioningModule,
         InstancesModule,
         AgentsModule,
+        EdgeModule,
         OperationsModule,
         FirstRunModule,
       ],

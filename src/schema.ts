@@ -58,6 +58,7 @@ import { SetupLinks1765170000000 } from './migrations/1765170000000-setup-links.
 import { VersionOrder1765180000000 } from './migrations/1765180000000-version-order.js';
 import { SessionUses1765190000000 } from './migrations/1765190000000-session-uses.js';
 import { JobActs1765190000005 } from './migrations/1765190000005-job-acts.js';
+import { AgentUrls1765190000010 } from './migrations/1765190000010-agent-urls.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -121,4 +122,5 @@ export const MIGRATIONS = [
   VersionOrder1765180000000,
   SessionUses1765190000000,
   JobActs1765190000005,
+  AgentUrls1765190000010,
 ];

@@ -14,6 +14,7 @@ import { SiteBlueprints } from './blueprints/site-blueprints.service.js';
 import { SessionBundles } from './bundles/session-bundles.service.js';
 import { SessionCredentials } from './credentials/session-credentials.service.js';
 import { DeliveryService } from './delivery/delivery.service.js';
+import { DesiredLists } from './delivery/desired-lists.repository.js';
 import { AgentDownloadController, AgentFiles } from './download/agent-download.controller.js';
 import { SiteExpiryRepository } from './expiry/site-expiry.repository.js';
 import { SiteExpiry } from './expiry/site-expiry.service.js';
@@ -59,6 +60,7 @@ import { StatsService } from './stats/stats.service.js';
     AgentsService,
     ClosedOrgSessions,
     DeliveryService,
+    DesiredLists,
     KeepAliveService,
     StatsRepository,
     StatsService,
@@ -83,7 +85,7 @@ import { StatsService } from './stats/stats.service.js';
     UpgradeAuthentication,
     UpgradeRouter,
   ],
-  exports: [SessionRestarts, UpgradeRouter],
+  exports: [DesiredLists, SessionRestarts, UpgradeAuthentication, UpgradeRouter],
 })
 export class AgentsModule {
   constructor(registry: SessionRegistry) {

@@ -34,6 +34,7 @@ export class ServerLease implements OnApplicationBootstrap {
   private readonly endHandlers: EndHandler[] = [];
   private readonly regainedHandlers: (() => Promise<void>)[] = [];
   private readonly row: ServerRow;
+  private urls: string[] = [];
   private released = false;
   /** The lease had run out, and what hangs on it is not entered again yet. */
   private lost = false;
@@ -56,7 +57,15 @@ export class ServerLease implements OnApplicationBootstrap {
   ) {
     const roles = [...config.cluster.roles];
     const masterKeys = keys.fingerprints;
-    this.row = { serverId: this.serverId, version: VERSION, instance: null, address: null, roles, masterKeys };
+    this.row = {
+      serverId: this.serverId,
+      version: VERSION,
+      instance: null,
+      address: null,
+      roles,
+      masterKeys,
+      agentUrl: config.tunnels.agentUrl,
+    };
     drain.register('give up the lease', 'lease', () => this.release());
   }
 
@@ -68,6 +77,11 @@ export class ServerLease implements OnApplicationBootstrap {
   /** Registers what is entered again when the lease of this server had run out and is whole again: others may have ended it. Called again after it threw. */
   onRegained(handler: () => Promise<void>): void {
     this.regainedHandlers.push(handler);
+  }
+
+  /** Of each server process that takes agents, as of the last round: where they reach it with their tunnels (docs/tunnel.md rule 3). */
+  get agentUrls(): readonly string[] {
+    return this.urls;
   }
 
   /** This server's row cannot be taken away until the transaction ends. @returns false when it is gone: the caller's work is to be tried later. */
@@ -87,6 +101,7 @@ export class ServerLease implements OnApplicationBootstrap {
 
   async onApplicationBootstrap(): Promise<void> {
     await this.repository.enter(this.db.manager, this.row);
+    this.urls = await this.repository.agentUrls(this.db.manager);
     await this.sealing.settle();
     this.steadySince = performance.now();
     const server = this.host.httpAdapter.getHttpServer() as Server;
@@ -125,6 +140,7 @@ export class ServerLease implements OnApplicationBootstrap {
         for (const regained of this.regainedHandlers) await regained();
         this.lost = false;
       }
+      this.urls = await this.repository.agentUrls(this.db.manager);
       this.steadySince ??= performance.now();
       await this.endOthers(performance.now() - this.steadySince >= LEASE_MS);
     } catch (error) {

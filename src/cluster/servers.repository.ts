@@ -11,6 +11,8 @@ export interface ServerRow {
   /** Where other servers reach it. Null until the server listens. */
   address: string | null;
   roles: ServerRole[];
+  /** Where agents reach it with their tunnels; '': where their session is. */
+  agentUrl: string;
   /** Fingerprints of the master keys that it holds (docs/credentials.md §8). */
   masterKeys: string[];
 }
@@ -34,10 +36,10 @@ export class ServersRepository {
   async enter(em: EntityManager, row: ServerRow): Promise<void> {
     await execute(
       em,
-      `INSERT INTO server (server_id, version, instance, address, roles, master_keys, lease_expires_at) VALUES ($1, $2, $3, $4, $5, $6, now() + ${LEASE})
+      `INSERT INTO server (server_id, version, instance, address, roles, master_keys, agent_url, lease_expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, now() + ${LEASE})
        ON CONFLICT (server_id) DO UPDATE SET renewed_at = now(), lease_since = now(), lease_expires_at = excluded.lease_expires_at,
          instance = excluded.instance, address = excluded.address`,
-      [row.serverId, row.version, row.instance, row.address, row.roles, row.masterKeys],
+      [row.serverId, row.version, row.instance, row.address, row.roles, row.masterKeys, row.agentUrl],
     );
   }
 
@@ -48,6 +50,15 @@ export class ServersRepository {
       `SELECT min(lease_since) AS since FROM server WHERE 'agents' = ANY (roles) AND ${LIVE}`,
     );
     return row!.since;
+  }
+
+  /** Of each server that takes agents, where they reach it with their tunnels. */
+  async agentUrls(em: EntityManager): Promise<string[]> {
+    const rows = await query<{ url: string }>(
+      em,
+      `SELECT agent_url AS url FROM server WHERE 'agents' = ANY (roles) AND ${LIVE} ORDER BY server_id`,
+    );
+    return rows.map((row) => row.url);
   }
 
   /** The row cannot be taken away until this transaction ends. @returns false when it is gone. */

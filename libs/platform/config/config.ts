@@ -12,6 +12,7 @@ import { type HttpConfig, readHttp } from './http-config.js';
 import { type InstallationConfig, readInstallation } from './installation-config.js';
 import { type MailConfig, readMail } from './mail-config.js';
 import { decodeMasterKey, LOG_LEVELS } from './rules.mjs';
+import { readTunnels, type TunnelsConfig } from './tunnels-config.js';
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -22,6 +23,7 @@ export class Config {
   readonly installation: InstallationConfig;
   readonly domains: DomainsConfig;
   readonly cluster: ClusterConfig;
+  readonly tunnels: TunnelsConfig;
   readonly orgs: { readonly subnet: string };
   readonly access: { readonly sessionTtlHours: number; readonly refusalsPerMinute: number };
   readonly claims: { readonly refusalFloorMs: number };
@@ -93,6 +95,7 @@ export function parseConfig(variables: Env, cwd: string): Config {
     installation: readInstallation(env),
     domains: readDomains(env, http.publicUrl.hostname),
     cluster: readCluster(env),
+    tunnels: readTunnels(env),
     orgs: { subnet: env.text('ORG_SUBNET') },
     access: {
       sessionTtlHours: env.whole('SESSION_TTL_HOURS'),

@@ -188,6 +188,18 @@ export const VARIABLES = {
     about:
       'What this process does beside the API, as a list: agents (takes their sessions), jobs (does the steps of long work). Of several processes on one database some may leave one out.',
   },
+  TUNNELS_PER_AGENT: {
+    rule: rules.whole(0, 8),
+    fallback: '2',
+    about:
+      'Tunnel connections that each Gatehouse agent keeps (docs/tunnel.md rule 3), to different server processes where there are several; 0: none.',
+  },
+  AGENT_URL: {
+    rule: rules.origin,
+    fallback: '',
+    about:
+      'How agents reach this very process with their tunnels, where PUBLIC_URL leads to several processes (default: PUBLIC_URL).',
+  },
   LOG_LEVEL: { rule: rules.logLevel, fallback: 'info', about: 'fatal, error, warn, info, debug, trace or silent.' },
 };
 

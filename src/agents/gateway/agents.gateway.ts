@@ -8,7 +8,8 @@ import {
   type AgentWelcome,
   PROTOCOL,
 } from '#contracts';
-import { siteBundleKey } from '#platform';
+import { Config, siteBundleKey } from '#platform';
+import { ServerLease } from '../../cluster/index.js';
 import { SERVER_VERSION } from '../agents.service.js';
 import { SiteBlueprints } from '../blueprints/site-blueprints.service.js';
 import { SessionBundles } from '../bundles/session-bundles.service.js';
@@ -46,6 +47,7 @@ export const QUIET = [
   'ws/round-trip/complete',
 ];
 
+const OPENS_TUNNELS: AgentCapability = 'tunnel.h2';
 const TAKES_BUNDLES: AgentCapability = 'bundles';
 const TAKES_CREDENTIALS: AgentCapability = 'credentials';
 
@@ -58,6 +60,8 @@ export class AgentsGateway {
     private readonly blueprints: SiteBlueprints,
     private readonly bundles: SessionBundles,
     private readonly newts: NewtsService,
+    private readonly config: Config,
+    private readonly servers: ServerLease,
     dispatch: MessageDispatch,
   ) {
     dispatch.acceptQuietly(QUIET);
@@ -90,9 +94,17 @@ export class AgentsGateway {
       serverVersion: SERVER_VERSION,
       heartbeatSeconds: AGENT_LIMITS.heartbeatSeconds,
       ...(session.takesLabels ? {} : { dockerSocketEnabled: false }),
+      ...this.tunnelFor(hello),
     };
     session.send(AGENT_MESSAGE.welcome, welcome);
     this.delivery.sendState(session);
+  }
+
+  /** What an agent that opens tunnels is to keep (docs/tunnel.md rule 3). */
+  private tunnelFor({ capabilities }: Hello): Pick<AgentWelcome, 'tunnel'> {
+    const connections = this.config.tunnels.perAgent;
+    if (connections === 0 || !capabilities?.includes(OPENS_TUNNELS)) return {};
+    return { tunnel: { connections, endpoints: [...this.servers.agentUrls] } };
   }
 
   @SubscribeMessage(AGENT_MESSAGE.applied)

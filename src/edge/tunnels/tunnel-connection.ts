@@ -81,7 +81,8 @@ export class TunnelConnection {
     session.on('goaway', () => (this.leaving = true));
     session.on('ping', () => this.countControl());
     session.on('remoteSettings', () => this.countControl());
-    duplex.once('close', () => session.destroy());
+    // Connections of an HTTP server stay half-open, and an agent that has ended its half is gone.
+    for (const over of ['end', 'close']) duplex.once(over, () => session.destroy());
     const said = new Promise((resolve) => session.once('remoteSettings', resolve));
     const heard = new Promise((resolve) => session.once('localSettings', resolve));
     this.ready = Promise.all([said, heard]).then(() => {
