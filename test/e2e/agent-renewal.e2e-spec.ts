@@ -153,7 +153,7 @@ describe('an agent whose credential has an end', () => {
   it('that comes by flags is nobody’s to replace: it is told so', async () => {
     const agent = start({}, { cli: { endpoint: server.fake.url, id: 'n1', secret: 's1' } });
     const session = await welcomed();
-    expect(session.of('agent/hello')[0]).toMatchObject({ capabilities: [] });
+    expect(session.of('agent/hello')[0]).toMatchObject({ capabilities: ['tunnel.h2'] });
     session.send('agent/credential', { credential: server.next() });
     await agent.waitsFor('heartbeat');
     session.send('agent/state', { version: 1 });
@@ -168,7 +168,7 @@ describe('an agent that is handed another credential', () => {
     server.bundleKey = publicHalf(bundleKey);
     const agent = start(state({ bundleKey, issued: undefined }));
     const session = await welcomed();
-    expect(session.of('agent/hello')[0]).toMatchObject({ capabilities: ['credentials'] });
+    expect(session.of('agent/hello')[0]).toMatchObject({ capabilities: ['tunnel.h2', 'credentials'] });
     const credential = server.next();
     session.send(
       'agent/credential',

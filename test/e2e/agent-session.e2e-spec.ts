@@ -41,7 +41,7 @@ describe('the session', () => {
       data: {
         protocol: 1,
         version: expect.any(String),
-        capabilities: [],
+        capabilities: ['tunnel.h2'],
         facts: expect.objectContaining({ hostname: expect.any(String), arch: process.arch }),
       },
     });

@@ -1,11 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import type { CredentialKind, RenewedCredential } from '#contracts';
+import { type CredentialKind, type RenewedCredential, TUNNEL } from '#contracts';
 import { newHardwareId } from './api.js';
 import { clientCert, DeviceKey } from './device-certificates.js';
 import {
   type Asking,
   ask,
+  askUpgrade,
   connectSession,
   connectTls,
   type TlsOptions,
@@ -243,6 +244,16 @@ export class DoorCredential {
     const token = await this.token(at);
     if (typeof token !== 'string') throw token;
     return connectSession(port, { headers: { authorization: `Bearer ${token}` } });
+  }
+
+  /** Asks for a tunnel, proved as a session is. @throws TlsReply without a token */
+  async tunnel(at: TlsServer) {
+    const { tls, headers, token: by } = this.proof;
+    const token = by ? await this.token(at) : undefined;
+    if (typeof token === 'object') throw token;
+    const proof =
+      token === undefined ? { ...tls, headers: headers ?? {} } : { headers: { authorization: `Bearer ${token}` } };
+    return askUpgrade(this.door.port(at), TUNNEL.path, TUNNEL.protocol, proof);
   }
 
   /** Begins a session, and ends it again. @param token one that was given before */

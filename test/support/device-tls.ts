@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
@@ -124,6 +125,25 @@ export function ask(port: number, path: string, options: Asking = {}): Promise<T
     });
     sent.on('error', failed);
     sent.end(content);
+  });
+}
+
+/** Asks for an upgrade. @returns the status, and after a 101 the connection */
+export function askUpgrade(
+  port: number,
+  path: string,
+  protocol: string,
+  { headers = {}, ...tls }: TlsOptions & { headers?: Record<string, string | string[]> },
+): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; socket?: Socket }> {
+  const upgrade = { ...headers, connection: 'Upgrade', upgrade: protocol };
+  return new Promise((done, failed) => {
+    const sent = request({ ...ANY_SERVER, port, path, agent: false, ...tls, headers: upgrade });
+    sent.once('upgrade', ({ headers: told }, socket: Socket) => done({ status: 101, headers: told, socket }));
+    sent.once('response', (response) => {
+      response.resume();
+      done({ status: response.statusCode!, headers: response.headers });
+    });
+    sent.once('error', failed).end();
   });
 }
 

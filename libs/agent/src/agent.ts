@@ -49,6 +49,8 @@ import { describe, ServerLink } from './session/server-link.js';
 import type { SessionEnd } from './session/session.js';
 import { tlsOptions } from './session/tls.js';
 import { CredentialRefused } from './session/token.js';
+import { readAllowed } from './tunnel/allowed.js';
+import { Tunnels } from './tunnel/tunnels.js';
 
 export type AgentOptions = {
   configFile: string;
@@ -263,12 +265,13 @@ export class Agent {
   ): Promise<never> {
     const state = context.readFile();
     const bundleKey = keptBundleKey(state);
-    const hello = greeting(claimIdentityOf(state)?.hardwareId, bundleKey && publicHalf(bundleKey));
+    const hello = greeting(claimIdentityOf(state)?.hardwareId, bundleKey && publicHalf(bundleKey), ['tunnel.h2']);
     const blueprints = new Blueprints(context, settings, credential.site, (sent, result) =>
       this.events.emit('blueprint', sent, result),
     );
     blueprints.follow();
-    const features = [reporting(context, health, this.told()), blueprints];
+    const tunnels = new Tunnels(context, credential, readAllowed(settings.allow));
+    const features = [reporting(context, health, this.told()), tunnels.feature, blueprints];
     let pendingExit = false;
     return keepSession(context, credential, {
       hello,
@@ -279,9 +282,10 @@ export class Agent {
         health.remove();
         if (pendingExit && !context.signal.aborted)
           throw new AgentExit(EXIT.pending, 'the site is waiting for approval');
+        tunnels.sessionEnded(end);
         this.events.emit('closed', end);
       },
-    });
+    }).finally(() => tunnels.close());
   }
 
   /** The agent has written this credential itself: no reason to start over. */

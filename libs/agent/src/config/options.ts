@@ -1,5 +1,6 @@
 import { misconfigured } from '../cli/exit-codes.js';
 import { LOG_LEVELS, type LogLevel } from '../log.js';
+import { readAllowed } from '../tunnel/allowed.js';
 import type { FileContent } from './config-file.js';
 import { SETTINGS, type Setting, type SettingSource, type Settings, type SettingValue } from './settings.js';
 import { withoutLineEnd } from './text.js';
@@ -47,6 +48,7 @@ export const NO_ENDPOINT = 'no endpoint: give --endpoint, PANGOLIN_ENDPOINT or `
 export function checkSettings(settings: Settings): void {
   if (settings.endpoint === '') throw misconfigured(NO_ENDPOINT);
   const { protocol } = endpointUrl(settings.endpoint);
+  readAllowed(settings.allow);
   if (settings.credential !== 'newt' && settings.credential !== 'certificate')
     throw misconfigured(`--credential ${settings.credential} is neither newt nor certificate`);
   if (settings.credential === 'newt') return;

@@ -113,6 +113,11 @@ export const SETTINGS: readonly Setting[] = [
     env: 'GATEHOUSE_DEPENDENCY_ALLOW',
     help: 'run, bundle pull: host, or beginning of a URL, that dependencies may come from; repeatable',
   }),
+  row('allow', 'list', 'used', {
+    flag: 'allow',
+    env: 'GATEHOUSE_ALLOW',
+    help: 'CIDR[:PORTS], such as 10.0.0.0/8:443: the only addresses that the tunnel leads to, whatever the server says; IPv6 with ports in brackets; repeatable',
+  }),
   row('noWait', 'boolean', 'used', {
     flag: 'no-wait',
     env: 'GATEHOUSE_NO_WAIT',
@@ -170,7 +175,6 @@ export const SETTINGS: readonly Setting[] = [
     help: 'Docker engine, or a proxy of its socket: a path, or unix:// tcp:// http:// https://; the labels of its containers are a blueprint',
   }),
 
-  later('allow', 'GATEHOUSE_ALLOW', 'allow', 'list'),
   later('enforce-hc-cert', 'ENFORCE_HC_CERT', 'enforceHcCert', 'boolean'),
   later('docker-enforce-network-validation', 'DOCKER_ENFORCE_NETWORK_VALIDATION', 'dockerEnforceNetworkValidation'),
   later('metrics', 'NEWT_METRICS_PROMETHEUS_ENABLED', 'metrics', 'boolean'),
@@ -219,6 +223,7 @@ export type Settings = {
   bundleDir: string;
   user: string;
   envAllow: string[];
+  allow: string[];
   dependencyAllow: string[];
   noWait: boolean;
   healthFile: string;

@@ -154,7 +154,7 @@ export class InstanceHost {
     const key = ownBundleKey(context);
     const api = new DeviceApi(credential);
     const instance = new Instance(context, state, credential, key, api, trustedBy(settings, context.readFile()));
-    const hello = greeting(claimIdentityOf(context.readFile())?.hardwareId, publicHalf(key), ['bundles']);
+    const hello = greeting(claimIdentityOf(context.readFile())?.hardwareId, publicHalf(key), ['tunnel.h2', 'bundles']);
     return { context, settings, tls, credential, claimed, hello, patience, state, instance };
   }
 

@@ -5,6 +5,8 @@ import type { SessionFeature } from '../session/feature.js';
 import { keepSession } from '../session/keep-session.js';
 import { describe, NetworkFailure } from '../session/server-link.js';
 import { CredentialRefused } from '../session/token.js';
+import { readAllowed } from '../tunnel/allowed.js';
+import { Tunnels } from '../tunnel/tunnels.js';
 import { sameContents, UnusableBundle } from './bundle.js';
 import { NotInService } from './device-api.js';
 import type { Enrolled } from './enrolled.js';
@@ -100,19 +102,22 @@ export class Watch {
   }
 
   private async sessions(): Promise<void> {
-    const { context, credential, hello, instance } = this.enrolled;
+    const { context, credential, hello, instance, settings } = this.enrolled;
+    const tunnels = new Tunnels(context, credential, readAllowed(settings.allow));
     while (!this.aborted) {
       try {
         await keepSession(context, credential, {
           hello,
-          features: () => [...this.features, this.feature()],
+          features: () => [...this.features, tunnels.feature, this.feature()],
           appliedVersion: () => 0,
           until: () => Number.POSITIVE_INFINITY,
           ended: (end) => {
+            tunnels.sessionEnded(end);
             if (end.lastedMs === undefined && end.kind !== 'revoked') this.refresh();
           },
         });
       } catch (error) {
+        tunnels.close();
         if (this.aborted) return;
         if (!(error instanceof AgentExit)) throw error;
         if (error instanceof CredentialRefused) await this.refused(await instance.refusal(error));

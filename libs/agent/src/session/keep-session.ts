@@ -69,7 +69,7 @@ async function oneSession(
   const { hello } = sessions;
   const leave = () => void session.close();
   const session: AgentSession = new AgentSession(
-    credential.way.openWebSocket(token),
+    credential.way.openSession(token),
     { ...hello, capabilities: [...hello.capabilities, ...credential.capabilities] },
     [keepingCredential(context, credential, leave), ...sessions.features(leave)],
     context,

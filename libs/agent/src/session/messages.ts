@@ -9,6 +9,8 @@ import {
   type Envelope,
 } from '../../../contracts/index.js';
 
+import { readLists, readTunnel } from './lists.js';
+
 const MAX_HEARTBEAT_SECONDS = 3600;
 const MAX_RECONNECT_MS = 3_600_000;
 
@@ -29,6 +31,7 @@ export function readEnvelope(text: string): Envelope | undefined {
 export function readWelcome(data: unknown): AgentWelcome | undefined {
   if (!isObject(data)) return undefined;
   const { protocol, siteId, niceId, name, status, serverVersion, heartbeatSeconds, dockerSocketEnabled } = data;
+  const tunnel = readTunnel(data['tunnel']);
   if (typeof siteId !== 'number' || typeof niceId !== 'string' || !isStatus(status)) return undefined;
   const usable =
     typeof heartbeatSeconds === 'number' && heartbeatSeconds >= 1 && heartbeatSeconds <= MAX_HEARTBEAT_SECONDS;
@@ -41,6 +44,7 @@ export function readWelcome(data: unknown): AgentWelcome | undefined {
     serverVersion: typeof serverVersion === 'string' ? serverVersion : '',
     heartbeatSeconds: usable ? heartbeatSeconds : AGENT_LIMITS.heartbeatSeconds,
     ...(dockerSocketEnabled === false ? { dockerSocketEnabled } : {}),
+    ...(tunnel ? { tunnel } : {}),
   };
 }
 
@@ -49,7 +53,7 @@ export function readState(data: unknown): AgentState | undefined {
   if (!isObject(data) || !Number.isSafeInteger(data['version']) || (data['version'] as number) < 1) return undefined;
   const status = data['status'];
   if (status !== undefined && !isStatus(status)) return undefined;
-  return { ...data, version: data['version'] as number, status: status ?? 'approved' };
+  return { ...data, ...readLists(data), version: data['version'] as number, status: status ?? 'approved' };
 }
 
 export function readReconnect(data: unknown): AgentReconnect | undefined {

@@ -44,7 +44,8 @@ export async function beginningOf(response: IncomingMessage): Promise<string> {
   });
 }
 
-function envelopeMessage(body: string): string | undefined {
+/** The message of the server's own answer; undefined for one of something in between. */
+export function envelopeMessage(body: string): string | undefined {
   try {
     const { success, error, message } = JSON.parse(body) as Record<string, unknown>;
     return success === false && error === true && typeof message === 'string' ? message : undefined;

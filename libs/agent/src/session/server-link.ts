@@ -1,5 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
+import type { Socket } from 'node:net';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import { WebSocket } from 'ws';
 import { AGENT_PATHS, CLIENT_TYPE } from '../../../contracts/index.js';
@@ -31,6 +32,9 @@ export type ServerRequest = {
 };
 export type RawResponse = { status: number; headers: http.IncomingHttpHeaders; text: string };
 
+/** The answer to an upgrade: 101 and its socket, or another one whose body is still to be read. */
+export type Upgraded = { response: http.IncomingMessage; socket?: Socket; head: Buffer };
+
 /** No usable answer: name not found, refused, timed out, TLS, a redirect elsewhere. Worth another try. */
 export class NetworkFailure extends Error {
   constructor(
@@ -59,6 +63,16 @@ export class ServerLink {
   as({ secret, certificate }: Credential): ServerLink {
     if (certificate === undefined) return this;
     return new ServerLink(this.endpoint, { ...this.tls, cert: certificate, key: secret }, this.env, this.timeoutMs);
+  }
+
+  /** The same way to another endpoint of the server. */
+  to(endpoint: URL): ServerLink {
+    return new ServerLink(endpoint, this.tls, this.env, this.timeoutMs);
+  }
+
+  /** Whether it is `https://`. */
+  get isEncrypted(): boolean {
+    return this.endpoint.protocol === 'https:';
   }
 
   /** POSTs JSON. @throws NetworkFailure */
@@ -93,10 +107,15 @@ export class ServerLink {
     throw new NetworkFailure('redirected too often');
   }
 
-  /** Opens the session's websocket; the token travels in a header so that it stays out of access logs. */
-  openWebSocket(token: string): WebSocket {
-    const url = this.at(AGENT_PATHS.websocket);
-    url.searchParams.set('clientType', CLIENT_TYPE);
+  /** Opens the session's websocket. */
+  openSession(token: string): WebSocket {
+    return this.openWebSocket(AGENT_PATHS.websocket, token, { clientType: CLIENT_TYPE });
+  }
+
+  /** Opens a websocket; the token travels in a header so that it stays out of access logs. */
+  openWebSocket(path: string, token: string, query: Record<string, string> = {}): WebSocket {
+    const url = this.at(path);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     const agent = this.agentFor(url);
     return new WebSocket(url, {
@@ -107,6 +126,45 @@ export class ServerLink {
       maxPayload: MAX_STATE_BYTES,
       followRedirects: false,
       ...(agent ? { agent } : {}),
+    });
+  }
+
+  /** Asks to upgrade a connection to another protocol. @throws NetworkFailure; the signal's reason */
+  upgrade(path: string, protocol: string, token: string, signal: AbortSignal): Promise<Upgraded> {
+    const url = this.at(path);
+    return new Promise((resolve, reject) => {
+      const request = (url.protocol === 'https:' ? https : http).request(url, {
+        ...this.tls,
+        headers: {
+          connection: 'Upgrade',
+          upgrade: protocol,
+          authorization: `Bearer ${token}`,
+          'user-agent': `gatehouse-agent/${AGENT_VERSION}`,
+        },
+        agent: this.agentFor(url) ?? false,
+      });
+      const fail = (error: Error) => request.destroy(error);
+      const abort = () => fail(signal.reason as Error);
+      const timer = setTimeout(() => fail(new Error(`no answer within ${this.timeoutMs / 1000} s`)), this.timeoutMs);
+      const settle = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', abort);
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      if (signal.aborted) abort();
+      request.on('error', (error) => {
+        settle();
+        reject(signal.aborted ? signal.reason : new NetworkFailure(describe(error)));
+      });
+      request.once('upgrade', (response, socket: Socket, head) => {
+        settle();
+        resolve({ response, socket, head });
+      });
+      request.once('response', (response) => {
+        settle();
+        resolve({ response, head: Buffer.alloc(0) });
+      });
+      request.end();
     });
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AgentLists } from '../../../contracts/index.js';
-import { DialPolicy, readAllowed } from './dial-policy.js';
+import { readAllowed } from './allowed.js';
+import { DialPolicy } from './dial-policy.js';
 
 const LISTS: AgentLists = {
   targets: [

@@ -11,10 +11,7 @@ import {
   portsInclude,
   type TunnelError,
 } from '../../../contracts/index.js';
-import { misconfigured } from '../cli/exit-codes.js';
-
-/** What `--allow` names: a network and, where they are given, ports. */
-export type Allowed = { network: IpNetwork; ports: string };
+import type { Allowed } from './allowed.js';
 
 const networks = (...list: string[]): IpNetwork[] => list.map((text) => parseNetwork(text) as IpNetwork);
 
@@ -37,24 +34,6 @@ const LEADS_TO_IPV4: [IpNetwork, bigint][] = [
   ...networks('64:ff9b::/96', '64:ff9b:1::/96', '::/96', '::ffff:0:0:0/96').map((n): [IpNetwork, bigint] => [n, 0n]),
   ...networks('2002::/16').map((n): [IpNetwork, bigint] => [n, 80n]),
 ];
-
-/** @param texts as `--allow` takes them: `CIDR`, or `CIDR:PORT` and `CIDR:FROM-TO` with IPv6 in brackets. @throws AgentExit 78 */
-export function readAllowed(texts: readonly string[]): Allowed[] {
-  return texts.map((text) => {
-    const [, cidr = text, ports = '*'] =
-      /^(\[.+\](?:\/\d+)?|[^:]+):([\d-]+)$/.exec(parseNetwork(text) ? '' : text) ?? [];
-    const network = parseNetwork(cidr.replace(/[[\]]/g, ''));
-    if (network && (ports === '*' || isRange(ports))) return { network, ports };
-    throw misconfigured(
-      `--allow ${text} is not a CIDR, with or without a port or a range of ports, such as 10.0.0.0/8:443`,
-    );
-  });
-}
-
-function isRange(text: string): boolean {
-  const [, from, to = from] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];
-  return Number(from) >= 1 && Number(from) <= Number(to) && Number(to) <= 65_535;
-}
 
 /**
  * What the tunnel may lead to: what the state of the server lists, within what the operator of the machine allows (docs/tunnel.md rule 9). The server
