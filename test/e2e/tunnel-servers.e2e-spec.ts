@@ -2,9 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { TUNNEL } from '#contracts';
+import { type AgentTunnel, TUNNEL } from '#contracts';
 import { TunnelRegistry } from '../../src/edge/tunnels/tunnel-registry.js';
-import { TestOrg } from '../support/api.js';
 import { type StartedApp, startApp } from '../support/app.js';
 import { selfSigned } from '../support/certificate.js';
 import { DOORS, type Door, DoorCredential, PROXY_SECRET } from '../support/credential-doors.js';
@@ -34,56 +33,53 @@ function start(args: string[]): TunnelAgent {
 const connectionsOf = (metrics: string) => Number(/^gatehouse_tunnel_connections (\d+)$/m.exec(metrics)?.[1]);
 const metricsAt = async (port: number) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
 
-describe('with two server processes', () => {
-  let servers: { server: TestServer; metricsPort: number; env: Record<string, string> }[];
-  let org: TestOrg;
-
-  async function startOne(databaseUrl?: string) {
-    const [port, metricsPort] = [await freePort(), await freePort()];
-    const env = { AGENT_URL: `http://127.0.0.1:${port}`, METRICS_PORT: String(metricsPort) };
-    const server = await startServer({ port, env, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
-    return { server, metricsPort, env };
+describe('an agent', () => {
+  async function startOne(databaseUrl?: string, port?: number, metricsPort?: number) {
+    const [own, metrics] = [port ?? (await freePort()), metricsPort ?? (await freePort())];
+    const env = { AGENT_URL: `http://127.0.0.1:${own}`, METRICS_PORT: String(metrics) };
+    const server = await startServer({ port: own, env, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+    return { server, port: own, metrics, connections: async () => connectionsOf(await metricsAt(metrics)) };
   }
 
-  it('an agent has a connection to each, and again after one was killed and is back', async () => {
+  /** An agent program of a new site. */
+  async function startAgent({ root, org }: TestFleet, url: string): Promise<TunnelAgent> {
+    const made = { name: 'site', type: 'newt' };
+    const { newtId, secret } = await root.expect<Record<string, string>>('PUT', org.path('site'), made);
+    return start(['--endpoint', url, '--id', newtId!, '--secret', secret!]);
+  }
+
+  it('has a connection to each server process, and both to one when that is the only one', async () => {
     const first = await startOne();
-    servers = [first, await startOne(first.server.databaseUrl)];
+    const second = await startOne(first.server.databaseUrl);
     const fleet = await TestFleet.create(first.server);
-    org = fleet.org;
-    const { newtId, secret } = await fleet.root.expect<{ newtId: string; secret: string }>('PUT', org.path('site'), {
-      name: 'site',
-      type: 'newt',
-    });
-    const each = (...wanted: number[]) =>
-      until(async () => {
-        const seen = await Promise.all(
-          servers.map(async ({ metricsPort }) => connectionsOf(await metricsAt(metricsPort))),
-        );
-        return seen.join() === wanted.join();
-      });
-    start(['--endpoint', first.server.url, '--id', newtId, '--secret', secret]);
-    await each(1, 1);
-    const second = servers[1]!;
-    await second.server.kill();
-    // Where the other one is gone, both are at the one that is there.
-    await until(async () => connectionsOf(await metricsAt(first.metricsPort)) === 2);
-    await first.server.kill();
-    servers[1] = {
-      ...second,
-      server: await startServer({ port: second.server.port, env: second.env, databaseUrl: first.server.databaseUrl }),
-    };
-    servers[0] = {
-      ...first,
-      server: await startServer({ port: first.server.port, env: first.env, databaseUrl: first.server.databaseUrl }),
-    };
+    const device = await fleet.device();
     await until(async () => {
-      const seen = await Promise.all(
-        servers.map(async ({ metricsPort }) => connectionsOf(await metricsAt(metricsPort))),
-      );
-      return seen[0]! + seen[1]! === 2;
-    });
-    for (const { server } of servers.toReversed()) await server.stop();
+      const session = await fleet.connect(device);
+      const { welcome } = await session.hello({ capabilities: ['tunnel.h2'] });
+      await session.close();
+      const tunnel = welcome.data['tunnel'] as AgentTunnel;
+      expect(tunnel.connections).toBe(2);
+      return tunnel.endpoints.length === 2;
+    }, 1_000);
+    await startAgent(fleet, first.server.url);
+    await until(async () => (await first.connections()) === 1 && (await second.connections()) === 1);
+    await second.server.kill();
+    await until(async () => (await first.connections()) === 2);
+    await second.server.stop();
     await first.server.stop();
+  });
+
+  it('comes back with all its connections after the server was killed', async () => {
+    const database = await createTestDatabase();
+    const before = await startOne(database.url);
+    await startAgent(await TestFleet.create(before.server), before.server.url);
+    await until(async () => (await before.connections()) === 2);
+    await before.server.kill();
+    const after = await startOne(database.url, before.port, before.metrics);
+    await until(async () => (await after.connections()) === 2);
+    await after.server.stop();
+    await before.server.stop();
+    await database.drop();
   });
 });
 

@@ -36,20 +36,23 @@ export class TunnelTransports {
     this.wss.on('headers', (headers) => headers.push(`${TUNNEL.serverHeader}: ${serverId}`));
   }
 
-  /** Answers 101. @returns undefined where the websocket's handshake was refused after all */
-  accept(
+  /** Answers 101. @returns undefined where the connection has ended, or the websocket's handshake was refused after all */
+  async accept(
     kind: TunnelTransport['kind'],
     request: IncomingMessage,
     socket: Socket,
     head: Buffer,
-  ): UpgradedConnection | undefined {
+  ): Promise<UpgradedConnection | undefined> {
     socket.setTimeout(0);
     socket.setNoDelay(true);
     const transport = { kind, bytesRead: () => socket.bytesRead, bytesWritten: () => socket.bytesWritten };
     if (kind === 'upgrade') {
-      socket.write(
+      // HTTP/2 takes the connection's handle over, and Node ends the process where a write of before is still under way on it.
+      await written(
+        socket,
         `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${TUNNEL.protocol}\r\n${TUNNEL.serverHeader}: ${this.serverId}\r\n\r\n`,
       );
+      if (!socket.readable || !socket.writable) return undefined;
       if (head.length > 0) socket.unshift(head);
       return { duplex: socket, transport };
     }
@@ -61,3 +64,13 @@ export class TunnelTransports {
     return duplex && { duplex, transport };
   }
 }
+
+/** Resolves when it was handed to the system, or will never be. */
+const written = (socket: Socket, text: string): Promise<void> =>
+  new Promise((done) => {
+    socket.once('close', done);
+    socket.write(text, () => {
+      socket.removeListener('close', done);
+      done();
+    });
+  });

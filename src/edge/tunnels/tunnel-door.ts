@@ -66,10 +66,10 @@ export class TunnelDoor implements OnModuleInit {
     this.registry.requireRoom(site.orgId);
     this.requireRunning();
     if (!socket.readable || !socket.writable) return void socket.destroy();
-    releaseSocket(socket);
-    const upgraded = this.transports.accept(kind, request, socket, head);
-    if (!upgraded) return;
     this.connections.handedOver(socket);
+    const upgraded = await this.transports.accept(kind, request, socket, head);
+    if (!upgraded) return void socket.destroy();
+    releaseSocket(socket);
     const { siteId, credentialId, orgId, endsIn } = site;
     const owner = { siteId, credentialId, orgId, endsAt: endsIn === null ? Infinity : asked + endsIn };
     const connection = new TunnelConnection(upgraded.duplex, owner, upgraded.transport);

@@ -151,14 +151,19 @@ export class Tunnels {
   /** To a process that no other slot has a connection to, where there are several. */
   private async connect(slot: number, signal: AbortSignal): Promise<Dialed> {
     for (let attempt = 0; ; attempt++) {
-      const dialed = await this.dialAny(attempt, signal);
-      const endpoints = this.wanted?.endpoints ?? [];
-      const isTaken = [...this.servers].some(([other, server]) => other !== slot && server === dialed.server);
-      if (!isTaken || endpoints.length < 2 || attempt >= TUNNEL.redials) {
-        this.servers.set(slot, dialed.server);
-        return dialed;
+      const isLast = attempt >= TUNNEL.redials || (this.wanted?.endpoints.length ?? 0) < 2;
+      try {
+        const dialed = await this.dialAny(isLast ? 0 : attempt, signal);
+        const isTaken = [...this.servers].some(([other, server]) => other !== slot && server === dialed.server);
+        if (isLast || !isTaken) {
+          this.servers.set(slot, dialed.server);
+          return dialed;
+        }
+        dialed.duplex.destroy();
+      } catch (error) {
+        // Another process may be gone; where the session is, is the last to be tried as well as the first.
+        if (isLast || attempt === 0 || signal.aborted) throw error;
       }
-      dialed.duplex.destroy();
     }
   }
 
