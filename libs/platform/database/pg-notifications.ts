@@ -151,7 +151,9 @@ export class PgNotifications implements OnApplicationShutdown {
     });
     client.on('error', (error) => this.client === client && this.lost(error));
     client.on('end', () => this.client === client && this.lost(new Error('the listening connection ended')));
-    client.on('notification', ({ channel, payload }) => this.dispatch(this.handlers, channel as Channel, payload ?? ''));
+    client.on('notification', ({ channel, payload }) =>
+      this.dispatch(this.handlers, channel as Channel, payload ?? ''),
+    );
     try {
       await client.connect();
       await client.query(CHANNELS.map((c) => `LISTEN ${c}`).join('; '));
