@@ -269,7 +269,7 @@ describe('POST /site/{siteId}/replace by a hardware id', () => {
   it('knows a MAC address in any spelling', async () => {
     const old = await press();
     await replace(old.siteId, { hardwareId: 'AA-BB-CC-00-11-22' });
-    expect(await claim(await key(), 'aa:bb:cc:00:11:22')).toMatchObject({ status: 201, siteId: old.siteId });
+    expect(await claim(await key(), 'AA:bb:CC:00:11:22')).toMatchObject({ status: 201, siteId: old.siteId });
   });
 
   it('does nothing once it has expired, for another device, or with a key that claims nothing', async () => {
