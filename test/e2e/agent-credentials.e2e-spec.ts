@@ -136,7 +136,7 @@ class Machine {
     await queryDatabase(
       database.url,
       `UPDATE site_credential SET expires_at = now() - interval '2 hours', renew_until = now() + interval '${renewableFor}'
-       WHERE site_id = $1 AND stage = 'current'`,
+       WHERE site_id = $1 AND stage = 'current' RETURNING pg_notify('site_changed', site_id::text)`,
       [this.siteId],
     );
   }
@@ -153,7 +153,9 @@ async function enrolled(kind: Kind, template: Record<string, unknown> = {}): Pro
 
 /** A server dies at a step of a request. @param work is told how machines of this kind connect to it */
 function killed(kind: Kind, work: (cli: AgentOptions['cli'], file: string) => Promise<unknown>): Promise<unknown> {
-  const doomed = { options: { databaseUrl: database.url }, failpoint: failpoint('within-request') };
+  // Tunnels ask for tokens too.
+  const options = { databaseUrl: database.url, env: { TUNNELS_PER_AGENT: '0' } };
+  const doomed = { options, failpoint: failpoint('within-request') };
   return kind === 'newt'
     ? dying({ ...doomed, start: startServer }, ({ url }, file) => work({ endpoint: url }, file))
     : dying({ ...doomed, start: startTlsServer }, ({ devicePort, certFile }, file) =>
