@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Page, Request } from 'playwright-core';
 import { t as shell } from '../../../libs/dashboard/src/texts/en/shell.js';
 import type { Visitor } from './dashboard.js';
@@ -38,6 +39,7 @@ const AT_REST = `(() => {
     && document.querySelector(${JSON.stringify(PLACEHOLDERS)}) === null && !${MOVING};
 })()`;
 const LIMIT_MS = 60_000;
+const UNTOLD_MS = 20_000;
 /** Looked for in the page, frame by frame: from outside it takes a script that its policy forbids. */
 const REST = `new Promise((done, fail) => {
   const limit = setTimeout(() => fail(new Error('never at rest: ' + document.querySelector(${JSON.stringify(PLACEHOLDERS)})?.outerHTML)), ${LIMIT_MS});
@@ -119,11 +121,18 @@ export class Walk {
   async settle(): Promise<void> {
     for (;;) {
       await this.page.evaluate(TWO_FRAMES);
-      await Promise.all([...this.inFlight].map(async (request) => (await request.response())?.finished()));
+      await Promise.all([...this.inFlight].map((request) => this.over(request)));
       await this.page.evaluate(REST);
       await this.page.evaluate(TWO_FRAMES);
       if (this.inFlight.size === 0 && (await this.page.evaluate(AT_REST))) return;
     }
+  }
+
+  /** Of one that the page gave up while it was intercepted no end may be told: after a while the page's own word counts. */
+  private async over(request: Request): Promise<void> {
+    const told = request.response().then((response) => response?.finished());
+    await Promise.race([told.catch(() => undefined), delay(UNTOLD_MS, undefined, { ref: false })]);
+    this.inFlight.delete(request);
   }
 
   /** @returns what was refused since, and forgets it */
