@@ -46,6 +46,13 @@ const REST = `new Promise((done, fail) => {
   const look = () => (${AT_REST} ? (clearTimeout(limit), done()) : requestAnimationFrame(look));
   look();
 })`;
+/** Its heading may be rendered a moment after what it was asked for has come. One that never says it is looked at as it is. */
+const SAYS_WHAT_IT_IS = `new Promise((done) => {
+  const limit = setTimeout(done, 10_000);
+  const says = () => !!document.querySelector('h1')?.innerText.trim() || document.querySelector('main')?.innerText.includes(${JSON.stringify(shell.lacking.title)});
+  const look = () => (says() ? (clearTimeout(limit), done()) : requestAnimationFrame(look));
+  look();
+})`;
 /** What was rendered has had its effects, which ask for data. */
 const TWO_FRAMES = 'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))';
 
@@ -131,8 +138,8 @@ export class Walk {
   /** Of one that the page gave up while it was intercepted no end may be told: after a while the page's own word counts. */
   private async over(request: Request): Promise<void> {
     const told = request.response().then((response) => response?.finished());
-    await Promise.race([told.catch(() => undefined), delay(UNTOLD_MS, undefined, { ref: false })]);
-    this.inFlight.delete(request);
+    const untold = delay(UNTOLD_MS, undefined, { ref: false }).then(() => this.inFlight.delete(request));
+    await Promise.race([told.catch(() => undefined), untold]);
   }
 
   /** @returns what was refused since, and forgets it */
@@ -144,6 +151,7 @@ export class Walk {
 
   private async see(): Promise<Seen> {
     await this.settle();
+    await this.page.evaluate(SAYS_WHAT_IT_IS);
     const said = await this.page.evaluate<Omit<Seen, 'refused'>>(`({
       path: location.pathname,
       heading: document.querySelector('h1')?.innerText,
