@@ -8,7 +8,6 @@ import {
   type AgentWelcome,
   type Envelope,
 } from '../../../contracts/index.js';
-
 import { readLists, readTunnel } from './lists.js';
 
 const MAX_HEARTBEAT_SECONDS = 3600;

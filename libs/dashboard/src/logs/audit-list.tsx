@@ -20,6 +20,7 @@ const VALUES: Record<string, FilterField['values']> = {
   actorType: valuesOf(t.audit.actors),
   result: valuesOf(t.audit.results),
 };
+
 /** Who did it, and to what, is filtered by ids: their names are those of the rows. */
 function fieldsOf(rows: readonly Entry[] = []): FilterField[] {
   const names = (of: (entry: Entry) => [id: string | null, name: string]) =>
