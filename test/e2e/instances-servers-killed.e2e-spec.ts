@@ -165,7 +165,7 @@ const OPERATIONS: Record<string, Operation> = {
     postgres: true,
     after: async () => {
       await root.expect('PUT', org.path('secret'), { name: 'TOKEN', value: secretValue('again') });
-      await resend();
+      expect(await resend()).toMatchObject({ status: 200 });
     },
   },
   'a bundle that is sent again': {

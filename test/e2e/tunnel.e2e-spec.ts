@@ -152,7 +152,7 @@ describe('a site', () => {
     });
     await opened;
     await app.root.expect('POST', `/site/${siteId}`, { status: 'pending' });
-    expect(await connection.closed).toBe('refused');
+    await connection.closed;
     expect(duplex.destroyed).toBe(true);
     await until(() => target.sockets.size === 0);
     await until(() => agent.output.includes('not approved any more'));
@@ -165,7 +165,7 @@ describe('a site', () => {
     const { siteId, agent } = await start();
     const connection = await usable(registry, siteId);
     await app.root.expect('DELETE', `/site/${siteId}`);
-    expect(await connection.closed).toBe('credential_ended');
+    await connection.closed;
     await until(() => agent.output.includes('was deleted'));
     expect(registry.allOf(siteId)).toEqual([]);
   });
@@ -176,7 +176,24 @@ describe('a site', () => {
     const { siteId } = await start();
     const connection = await usable(registry, siteId);
     await app.root.expect('POST', org.path('close'));
-    expect(await connection.closed).toBe('refused');
+    await connection.closed;
+    org = before;
+  });
+
+  // The agent gives its tunnels up when its session tells it to, before the server does or after: these peers never do.
+  it.each([
+    ['suspended', 'refused', (siteId: number) => app.root.expect('POST', `/site/${siteId}`, { status: 'pending' })],
+    ['deleted', 'credential_ended', (siteId: number) => app.root.expect('DELETE', `/site/${siteId}`)],
+    ['of an organization that is closed', 'refused', () => app.root.expect('POST', org.path('close'))],
+  ] as const)('that is %s loses those that its machine would keep', async (_, why, act) => {
+    const before = org;
+    org = await TestOrg.create(app.root);
+    const site = await newSite();
+    const { socket } = await upgrade(await tokenOf(site));
+    const [connection] = registry.allOf(site.siteId);
+    await act(site.siteId);
+    expect(await connection!.closed).toBe(why);
+    socket?.destroy();
     org = before;
   });
 
