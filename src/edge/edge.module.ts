@@ -2,6 +2,9 @@ import { Module } from '@nestjs/common';
 import { AccessModule } from '../access/index.js';
 import { AgentsModule } from '../agents/index.js';
 import { ClusterModule } from '../cluster/index.js';
+import { RouteLoader } from './routing/route-loader.js';
+import { RouteTable } from './routing/route-table.js';
+import { RoutesRepository } from './routing/routes.repository.js';
 import { TunnelDoor } from './tunnels/tunnel-door.js';
 import { TunnelKeeper } from './tunnels/tunnel-keeper.js';
 import { TunnelMetrics } from './tunnels/tunnel-metrics.js';
@@ -9,9 +12,19 @@ import { TunnelRegistry } from './tunnels/tunnel-registry.js';
 import { TunnelWatch } from './tunnels/tunnel-watch.js';
 import { TunnelsRepository } from './tunnels/tunnels.repository.js';
 
-/** The traffic that goes through: as of now the tunnels of agents. */
+/** The traffic that goes through: as of now the tunnels of agents, and what it is decided by. */
 @Module({
   imports: [AccessModule, AgentsModule, ClusterModule],
-  providers: [TunnelDoor, TunnelKeeper, TunnelMetrics, TunnelRegistry, TunnelWatch, TunnelsRepository],
+  providers: [
+    RouteLoader,
+    RouteTable,
+    RoutesRepository,
+    TunnelDoor,
+    TunnelKeeper,
+    TunnelMetrics,
+    TunnelRegistry,
+    TunnelWatch,
+    TunnelsRepository,
+  ],
 })
 export class EdgeModule {}

@@ -10,6 +10,7 @@ import { clientOptions, DatabaseClient, DatabaseUrlError } from './database-clie
  * event_added: payload org id; only a hint to look at the feed.
  * resource_changed: `{"orgId", "kind": "public" | "private", "ids"}`, ids null: any of them. Triggers send it, nobody else (ADR 0026).
  * job_due: a job can begin or go on (payload: job id).
+ * health_changed: targets of these public resources are healthy or not any more (payload: up to 400 ids, as JSON).
  * site_restart: the agent of a site is to connect again (payload: site id).
  */
 const CHANNELS = [
@@ -17,6 +18,7 @@ const CHANNELS = [
   'access_changed',
   'event_added',
   'resource_changed',
+  'health_changed',
   'job_due',
   'site_restart',
 ] as const;
@@ -79,6 +81,7 @@ export class PgNotifications implements OnApplicationShutdown {
   private readonly early = new Map<Channel, Handler[]>();
   private readonly reconnected: (() => void)[] = [];
   private client: DatabaseClient | undefined;
+  private provedAt = performance.now();
   private readonly task = new PeriodicTask(PgNotifications.name, {
     failure: 'The listening connection could not be checked',
     run: () => this.check(),
@@ -91,6 +94,14 @@ export class PgNotifications implements OnApplicationShutdown {
 
   get isDown(): boolean {
     return this.client === undefined;
+  }
+
+  /**
+   * When the listening connection was last known to live (`performance.now()`): what was committed before has been heard. While `onReconnected`
+   * handlers run it is still of the connection that was lost.
+   */
+  get heardUntil(): number {
+    return this.provedAt;
   }
 
   on(channel: Channel, handler: Handler): void {
@@ -133,9 +144,11 @@ export class PgNotifications implements OnApplicationShutdown {
   }
 
   private async check(): Promise<void> {
+    const askedAt = performance.now();
     try {
       if (this.client) await this.client.query('SELECT 1');
       else await this.connect();
+      this.provedAt = askedAt;
       this.failure = undefined;
     } catch (error) {
       this.lost(error);

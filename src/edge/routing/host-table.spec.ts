@@ -87,9 +87,13 @@ describe('the table of hosts', () => {
     const table = new HostTable<number>();
     table.set('a.b', 1);
     table.set('*.b', 2);
-    table.delete('a.b');
+    table.delete('a.b', 7);
+    expect(table.find('a.b')).toBe(1);
+    table.delete('a.b', 1);
     expect(table.find('a.b')).toBe(2);
-    table.delete('*.b');
+    table.delete('*.b', 1);
+    expect(table.find('a.b')).toBe(2);
+    table.delete('*.b', 2);
     expect([table.find('a.b'), table.size]).toEqual([undefined, 0]);
   });
 });

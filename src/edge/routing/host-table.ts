@@ -84,9 +84,12 @@ export class HostTable<T> {
     else this.exact.set(domain, value);
   }
 
-  delete(domain: string): void {
-    if (domain.startsWith('*.')) this.wildcards.delete(domain.slice(2));
-    else this.exact.delete(domain);
+  /** Takes a name from whose it is, and from nobody who has it by now. */
+  delete(domain: string, value: T): void {
+    const isWildcard = domain.startsWith('*.');
+    const names = isWildcard ? this.wildcards : this.exact;
+    const name = isWildcard ? domain.slice(2) : domain;
+    if (names.get(name) === value) names.delete(name);
   }
 
   /** @param name of a parsed host */

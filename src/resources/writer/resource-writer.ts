@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, execute, prepared, query } from '#platform';
+import { AppError, execute, notify, prepared, query } from '#platform';
 import { freePorts, noPort } from './internal-ports.js';
 import {
   type ColumnValues,
@@ -24,6 +24,8 @@ export interface RowChanges {
   removed?: number[];
 }
 
+/** A notice has room for 8,000 bytes. */
+const TOLD_AT_ONCE = 400;
 /** docs/integration-api.md §3.6: a target is unknown until its site has told a result. One that moves, or is not checked any more, is so again. */
 const HEALTH_OF_CHANGED = `hc_health = CASE WHEN r.hc_enabled AND t.hc_enabled AND r.site_id = t.site_id THEN t.hc_health ELSE 'unknown' END`;
 
@@ -223,6 +225,8 @@ export class ResourceWriter {
       values,
     );
     await this.sumHealth(tx, ids);
+    for (let from = 0; from < ids.length; from += TOLD_AT_ONCE)
+      await notify(tx, 'health_changed', JSON.stringify(ids.slice(from, from + TOLD_AT_ONCE)));
   }
 
   /**
