@@ -11,6 +11,7 @@ import {
   startupRetryOptions,
 } from '#platform';
 import { createApp } from './app.js';
+import { EdgeListener } from './edge/index.js';
 import { announce, checkMachine, FirstRun, prepareDatabase, SetupLinks, sentenceFor } from './first-run/index.js';
 import { MIGRATIONS } from './schema.js';
 
@@ -30,7 +31,8 @@ async function start(): Promise<void> {
   await app.init();
   const made = await app.get(FirstRun).run();
   const setupToken = await app.get(SetupLinks).create();
-  announce(config, await listen(app, config), { made, setupToken, databaseDir: postgres?.relocatedTo });
+  const edgePort = await app.get(EdgeListener).listen();
+  announce(config, await listen(app, config), { edgePort, made, setupToken, databaseDir: postgres?.relocatedTo });
 }
 
 /** The configuration with a database that answers: the one of DATABASE_URL, or the embedded one, started. */

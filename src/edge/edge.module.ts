@@ -2,9 +2,15 @@ import { Module } from '@nestjs/common';
 import { AccessModule } from '../access/index.js';
 import { AgentsModule } from '../agents/index.js';
 import { ClusterModule } from '../cluster/index.js';
+import { Geography } from './policy/geography.js';
 import { RouteLoader } from './routing/route-loader.js';
 import { RouteTable } from './routing/route-table.js';
 import { RoutesRepository } from './routing/routes.repository.js';
+import { EdgeHandler } from './server/edge-handler.js';
+import { EdgeListener } from './server/edge-listener.js';
+import { Forwarder } from './server/forwarder.js';
+import { LinkPool } from './server/link-pool.js';
+import { TargetDialer } from './server/target-dialer.js';
 import { TunnelDoor } from './tunnels/tunnel-door.js';
 import { TunnelKeeper } from './tunnels/tunnel-keeper.js';
 import { TunnelMetrics } from './tunnels/tunnel-metrics.js';
@@ -12,10 +18,16 @@ import { TunnelRegistry } from './tunnels/tunnel-registry.js';
 import { TunnelWatch } from './tunnels/tunnel-watch.js';
 import { TunnelsRepository } from './tunnels/tunnels.repository.js';
 
-/** The traffic that goes through: as of now the tunnels of agents, and what it is decided by. */
+/** The traffic that goes through: the tunnels of agents, and the listener for public resources that leads into them. */
 @Module({
   imports: [AccessModule, AgentsModule, ClusterModule],
   providers: [
+    EdgeHandler,
+    EdgeListener,
+    Forwarder,
+    Geography,
+    LinkPool,
+    TargetDialer,
     RouteLoader,
     RouteTable,
     RoutesRepository,

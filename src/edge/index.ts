@@ -1,1 +1,2 @@
 export { EdgeModule } from './edge.module.js';
+export { EdgeListener } from './server/edge-listener.js';

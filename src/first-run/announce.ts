@@ -11,10 +11,16 @@ export function announce(
   config: Config,
   port: number,
   {
+    edgePort,
     made,
     setupToken,
     databaseDir,
-  }: { made: FirstSecrets | null; setupToken: string | null; databaseDir: string | undefined },
+  }: {
+    edgePort: number | undefined;
+    made: FirstSecrets | null;
+    setupToken: string | null;
+    databaseDir: string | undefined;
+  },
 ): void {
   const { publicUrl } = config.http;
   const { dataDir } = config.installation;
@@ -26,6 +32,7 @@ export function announce(
     ...config.http,
     version: VERSION,
     port,
+    edgePort,
     dataDir,
     databaseDir,
     machineAddress: addressOfMachine(),

@@ -24,6 +24,8 @@ export interface Place {
   publicUrlGiven: boolean;
   /** An address by which others may reach this machine, when it has one. */
   machineAddress?: string;
+  /** Of public resources; absent: this process serves none. */
+  edgePort?: number;
   deviceTlsPort?: number;
   metricsPort?: number;
   dataDir: string;
@@ -33,7 +35,7 @@ export interface Place {
 
 /** Where everything is: printed at every start. */
 export function whereabouts(place: Place): string {
-  const { version, publicUrl, deviceTlsPort, metricsPort, dataDir, databaseDir } = place;
+  const { version, publicUrl, edgePort, deviceTlsPort, metricsPort, dataDir, databaseDir } = place;
   const { origin } = publicUrl;
   return lines(
     `Gatehouse ${version} is running.`,
@@ -42,6 +44,7 @@ export function whereabouts(place: Place): string {
     row('API', `${origin}/api/v1`),
     row('API docs', `${origin}/api/docs`),
     row('Health', `${origin}/healthz`),
+    ...(edgePort === undefined ? [] : [row('Public resources', `port ${edgePort}`)]),
     ...(deviceTlsPort === undefined ? [] : [row('Devices', `port ${deviceTlsPort}, TLS`)]),
     ...(metricsPort === undefined ? [] : [row('Metrics', `port ${metricsPort}, /metrics`)]),
     row('Data', dataDir),

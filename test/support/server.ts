@@ -88,6 +88,7 @@ async function startOnce(options: ServerOptions): Promise<TestServer> {
     PATH: process.env['PATH'] ?? '',
     HOST: '127.0.0.1',
     PORT: String(port),
+    EDGE_PORT: '0',
     DATA_DIR: dataDir,
     DATABASE_URL: databaseUrl,
     MASTER_KEY: TEST_MASTER_KEY,

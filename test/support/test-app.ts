@@ -42,6 +42,7 @@ export async function openTestApp(extra: Record<string, string> = {}): Promise<T
     DATA_DIR: dataDir,
     LOG_LEVEL: 'silent',
     DATABASE_POOL_SIZE: '40',
+    EDGE_PORT: '0',
     ...extra,
   };
   const nest = await createApp(parseConfig(env, dataDir));

@@ -102,7 +102,7 @@ describe('parseConfig', () => {
     ['ROOT_API_KEY', { ROOT_API_KEY: `root1.${'s'.repeat(31)}` }],
     ['ROOT_API_KEY', { ROOT_API_KEY: `spk_root.${'s'.repeat(32)}` }],
     ['LOG_LEVEL', { LOG_LEVEL: 'loud' }],
-    ['SERVER_ROLES', { SERVER_ROLES: 'agents, edge' }],
+    ['SERVER_ROLES', { SERVER_ROLES: 'agents, relay' }],
     ['SERVER_ROLES', { SERVER_ROLES: ',' }],
     ['GATEHOUSE_PORT', { GATEHOUSE_PORT: '3000' }],
   ])('refuses a wrong %s with one sentence that names it', (name, env) => {

@@ -6,6 +6,7 @@ import { type ClusterConfig, readCluster } from './cluster-config.js';
 import { claimDataDir, readOrCreateSecretFile, recogniseDataDir } from './data-dir.js';
 import { type DatabaseConfig, readDatabase } from './database-config.js';
 import { type DomainsConfig, readDomains } from './domains-config.js';
+import { type EdgeConfig, readEdge } from './edge-config.js';
 import { ConfigError, EnvReader } from './env-reader.js';
 import { type Env, problemsOf, readEnvironment } from './environment.mjs';
 import { type HttpConfig, readHttp } from './http-config.js';
@@ -23,6 +24,7 @@ export class Config {
   readonly installation: InstallationConfig;
   readonly domains: DomainsConfig;
   readonly cluster: ClusterConfig;
+  readonly edge: EdgeConfig;
   readonly tunnels: TunnelsConfig;
   readonly orgs: { readonly subnet: string };
   readonly access: { readonly sessionTtlHours: number; readonly refusalsPerMinute: number };
@@ -95,6 +97,7 @@ export function parseConfig(variables: Env, cwd: string): Config {
     installation: readInstallation(env),
     domains: readDomains(env, http.publicUrl.hostname),
     cluster: readCluster(env),
+    edge: readEdge(env),
     tunnels: readTunnels(env),
     orgs: { subnet: env.text('ORG_SUBNET') },
     access: {

@@ -25,6 +25,10 @@ export class EnvReader {
     return textOf(this.env, name);
   }
 
+  isGiven(name: VariableName): boolean {
+    return Boolean(this.env[name]?.trim());
+  }
+
   optional(name: VariableName): string | undefined {
     return this.text(name) || undefined;
   }

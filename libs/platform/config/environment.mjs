@@ -34,7 +34,13 @@ export function readEnvironment(env, cwd) {
   const hints = mistypedNames(Object.keys(given).filter(looksLikeOurs), variables).map(
     ([name, known]) => `${name} in the environment is not a variable of Gatehouse; did you mean ${known}?`,
   );
-  const files = /** @type {const} */ (['TLS_CERT_FILE', 'TLS_KEY_FILE', 'CLIENT_CERT_SECRET_FILE']).flatMap((name) => {
+  const files = /** @type {const} */ ([
+    'TLS_CERT_FILE',
+    'TLS_KEY_FILE',
+    'CLIENT_CERT_SECRET_FILE',
+    'GEOIP_DB',
+    'GEOIP_ASN_DB',
+  ]).flatMap((name) => {
     const value = textOf(variables, name);
     if (value === '') return [];
     const unread = unreadableFile(name, resolve(cwd, value));
@@ -98,6 +104,13 @@ export function problemsOf(variables) {
     ...differ('METRICS_PORT', 'PORT'),
     ...differ('DEVICE_TLS_PORT', 'PORT'),
     ...differ('METRICS_PORT', 'DEVICE_TLS_PORT'),
+    ...(variables['EDGE_PORT']?.trim()
+      ? [
+          ...differ('EDGE_PORT', 'PORT'),
+          ...differ('EDGE_PORT', 'DEVICE_TLS_PORT'),
+          ...differ('EDGE_PORT', 'METRICS_PORT'),
+        ]
+      : []),
     ...(text('MASTER_KEY_PREVIOUS') && !text('MASTER_KEY')
       ? ['MASTER_KEY_PREVIOUS is set but MASTER_KEY is not.']
       : []),

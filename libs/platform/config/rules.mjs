@@ -12,7 +12,7 @@ import { isIpv4Range } from '../ipv4-range.mjs';
 export const LOG_LEVELS = /** @type {const} */ (['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']);
 
 /** What a server process may do beside the API. */
-export const SERVER_ROLES = /** @type {const} */ (['agents', 'jobs']);
+export const SERVER_ROLES = /** @type {const} */ (['agents', 'jobs', 'edge']);
 
 const HOST_NAME = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
 
@@ -160,7 +160,7 @@ export const roles = (value, name) => {
   const given = listed(value);
   if (given.length === 0) return `${name} must name at least one role.`;
   const wrong = given.find((entry) => !SERVER_ROLES.some((role) => role === entry));
-  return wrong === undefined ? undefined : `${name} must be a list of ${SERVER_ROLES.join(' and ')}, not "${wrong}".`;
+  return wrong === undefined ? undefined : `${name} must be a list of ${SERVER_ROLES.join(', ')}, not "${wrong}".`;
 };
 
 /** @type {Rule} */

@@ -184,10 +184,34 @@ export const VARIABLES = {
   },
   SERVER_ROLES: {
     rule: rules.roles,
-    fallback: 'agents,jobs',
+    fallback: 'agents,jobs,edge',
     about:
-      'What this process does beside the API, as a list: agents (takes their sessions), jobs (does the steps of long work). Of several processes on one database some may leave one out.',
+      'What this process does beside the API, as a list: agents (takes their sessions), jobs (does the steps of long work), edge (takes public traffic). Of several processes on one database some may leave one out.',
   },
+  EDGE_PORT: {
+    rule: rules.whole(0, 65_535),
+    fallback: '8080',
+    about:
+      'Port of the public resources; 0 picks a free one. Unless it is set, a port that another program has is done without.',
+  },
+  EDGE_HOST: { rule: rules.host, fallback: '', about: 'Address on which public resources are served (default: HOST).' },
+  EDGE_PROXY_PROTOCOL: {
+    rule: rules.yesOrNo,
+    fallback: 'false',
+    about:
+      'true: connections to EDGE_PORT begin with a header of the PROXY protocol, version 1 or 2, and are taken from TRUST_PROXY alone.',
+  },
+  EDGE_STALE_SECONDS: {
+    rule: rules.whole(0, 86_400),
+    fallback: '900',
+    about:
+      'Seconds for which public resources are served by what was known last, while the database cannot be followed.',
+  },
+  GEOIP_DB: {
+    fallback: '',
+    about: 'File in MaxMind format that rules by country and region go by, read again when it changes (default: none).',
+  },
+  GEOIP_ASN_DB: { fallback: '', about: 'The same for rules by network (ASN).' },
   TUNNELS_PER_AGENT: {
     rule: rules.whole(0, 8),
     fallback: '2',

@@ -8,7 +8,13 @@ export interface SealedApart {
 }
 
 /** What a keyed hash tells apart; each has a key of its own. */
-export type MacPurpose = 'idempotent-body' | 'shared-secret' | 'bundle-random' | 'unknown-psk' | 'renewal-challenge';
+export type MacPurpose =
+  | 'idempotent-body'
+  | 'shared-secret'
+  | 'bundle-random'
+  | 'unknown-psk'
+  | 'renewal-challenge'
+  | 'sticky-target';
 
 /** A sealed value begins with the id of the master key that it is sealed under: the first bytes of its fingerprint. */
 export const KEY_ID_BYTES = 4;
@@ -48,6 +54,7 @@ class MasterKey {
       'bundle-random': derive('bundle-random/1'),
       'unknown-psk': derive('unknown-psk/1'),
       'renewal-challenge': derive('renewal-challenge/1'),
+      'sticky-target': derive('sticky-target/1'),
     };
     const fingerprint = derive('fingerprint/1');
     this.fingerprint = fingerprint.toString('hex');

@@ -6,6 +6,7 @@ const ANSWERS = {
   unauthenticated: [401, 'You need to log in', 'This page is open to those who have shown who they are.'],
   forbidden: [403, 'You may not open this', 'The owner of this page has not let you in.'],
   unknown_host: [404, 'There is nothing here', 'No page is published at this address.'],
+  not_found: [404, 'There is nothing here', 'No page is at this address.'],
   method_not_allowed: [405, 'This cannot be done here', 'The method of the request is not taken.'],
   uri_too_long: [414, 'This address is too long', 'The address of the request is longer than what is taken.'],
   too_many_fields: [

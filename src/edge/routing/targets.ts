@@ -97,6 +97,13 @@ export class TargetSet {
     return chosen ?? (anyOnline ? 'no_healthy_target' : 'site_offline');
   }
 
+  /** Whether any target could be sent something, whatever the path. */
+  isAnyAvailable(states: TargetStates): boolean {
+    return this.routes.some(({ targets }) =>
+      targets.some(({ siteId, targetId }) => states.isOnline(siteId) && !states.isUnhealthy(targetId)),
+    );
+  }
+
   /**
    * What is asked of the target.
    * @param path as it was matched

@@ -55,6 +55,12 @@ export class TunnelRegistry {
       .sort((a, b) => a.streams.size - b.streams.size);
   }
 
+  /** Whether a stream to the site can be opened. */
+  isUsable(siteId: number): boolean {
+    for (const connection of this.bySite.get(siteId) ?? []) if (connection.isUsable) return true;
+    return false;
+  }
+
   sitesOf(orgId: string): number[] {
     return [...new Set([...(this.byOrg.get(orgId) ?? [])].map(({ owner }) => owner.siteId))];
   }

@@ -1,0 +1,29 @@
+import type { EnvReader } from './env-reader.js';
+
+/** Where the edge takes public traffic, and what it knows of visitors. */
+export interface EdgeConfig {
+  readonly port: number;
+  /** Whether EDGE_PORT is set: a usual port that another program has is no reason not to start. */
+  readonly portGiven: boolean;
+  readonly host: string;
+  /** Connections begin with a header of the PROXY protocol, and come from TRUST_PROXY alone. */
+  readonly proxyProtocol: boolean;
+  /** For how long the edge serves by what it knew last, when it cannot follow the database. */
+  readonly staleSeconds: number;
+  /** Files in MaxMind's format; absent: nothing is known of countries, or of networks. */
+  readonly geoipDb?: string;
+  readonly geoipAsnDb?: string;
+}
+
+export function readEdge(env: EnvReader): EdgeConfig {
+  const file = (name: 'GEOIP_DB' | 'GEOIP_ASN_DB') => (env.optional(name) === undefined ? undefined : env.path(name));
+  return {
+    port: env.whole('EDGE_PORT'),
+    portGiven: env.isGiven('EDGE_PORT'),
+    host: env.optional('EDGE_HOST') ?? env.text('HOST'),
+    proxyProtocol: env.text('EDGE_PROXY_PROTOCOL') === 'true',
+    staleSeconds: env.whole('EDGE_STALE_SECONDS'),
+    geoipDb: file('GEOIP_DB'),
+    geoipAsnDb: file('GEOIP_ASN_DB'),
+  };
+}

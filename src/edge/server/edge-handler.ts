@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable, Logger } from '@nestjs/common';
+import { Config, trustedProxies } from '#platform';
+import { type EdgeAnswer, type EdgeCode, edgeAnswer, type PageTexts, wantsPage } from '../http/error-pages.js';
+import { isRequestId } from '../http/forwarded-fields.js';
+import type { RequestProblem } from '../http/request-checks.js';
+import { clientAddress, forwardedScheme } from '../policy/client-address.js';
+import { Geography } from '../policy/geography.js';
+import { Visitor } from '../policy/rules.js';
+import type { Host } from '../routing/host-table.js';
+import { parsePath } from '../routing/path.js';
+import { RouteLoader } from '../routing/route-loader.js';
+import { type Route, type RouteSettings, RouteTable } from '../routing/route-table.js';
+import type { EdgeCall, KnownCall } from './edge-call.js';
+import { Forwarder } from './forwarder.js';
+import { TargetDialer } from './target-dialer.js';
+
+/** Paths that are never a target's, on every host of a resource. */
+const OWN_PATHS = '/.gatehouse/';
+const ACME_PATHS = '/.well-known/acme-challenge/';
+
+const PROBLEMS: Record<RequestProblem['status'], EdgeCode> = {
+  400: 'bad_request',
+  405: 'method_not_allowed',
+  414: 'uri_too_long',
+  431: 'too_many_fields',
+};
+
+/** Decides about each request to the edge, in the order of the edge's contract, without a query. */
+@Injectable()
+export class EdgeHandler {
+  private readonly logger = new Logger(EdgeHandler.name);
+  private readonly trusts: (address: string) => boolean;
+  private readonly trustsAny: boolean;
+  private readonly staleSeconds: number;
+
+  constructor(
+    private readonly table: RouteTable,
+    private readonly loader: RouteLoader,
+    private readonly geography: Geography,
+    private readonly dialer: TargetDialer,
+    private readonly forwarder: Forwarder,
+    config: Config,
+  ) {
+    this.trusts = trustedProxies(config);
+    this.trustsAny = config.http.trustProxy.length > 0;
+    this.staleSeconds = config.edge.staleSeconds;
+  }
+
+  /** Answers a request that has one reading. */
+  handle(call: EdgeCall): void {
+    try {
+      this.decide(call);
+    } catch (error) {
+      this.logger.error({ err: error }, 'A request to the edge could not be answered');
+      if (call.reply.begun) call.reply.cut();
+      else this.refuse(call, 'bad_gateway');
+    }
+  }
+
+  /** Answers what is no request, or none that is taken; a connection on which it came is not read on. */
+  problem(call: Pick<EdgeCall, 'reply' | 'rawHeaders'>, { status }: RequestProblem): void {
+    const answer = edgeAnswer(PROBLEMS[status], randomUUID(), false);
+    this.write(call, { ...answer, fields: [...answer.fields, 'Connection', 'close'] });
+  }
+
+  private decide(call: EdgeCall): void {
+    const { checked, peer, rawHeaders } = call;
+    const { client, trusted } = this.trustsAny
+      ? clientAddress(peer.address, rawHeaders, this.trusts)
+      : { client: peer.address, trusted: false };
+    const scheme = trusted ? (forwardedScheme(rawHeaders) ?? call.scheme) : call.scheme;
+    const requestId = requestIdOf(rawHeaders, trusted);
+    const page = wantsPage(checked.method, acceptOf(rawHeaders));
+    const refuse = (code: EdgeCode, texts?: PageTexts) => this.refuse({ ...call, requestId, page }, code, texts);
+
+    const path = parsePath(checked.target);
+    if (!path) return refuse('bad_request');
+    const route = this.table.find(checked.host.name);
+    if (!route) return refuse(this.loader.isLoaded ? 'unknown_host' : 'stale');
+    const known: KnownCall = Object.assign(call, {
+      requestId,
+      client,
+      trusted,
+      scheme,
+      host: hostText(checked.host),
+      path,
+      route,
+      page,
+      begun: performance.now(),
+    });
+    if (path.path.startsWith(OWN_PATHS) || path.path.startsWith(ACME_PATHS)) return refuse('not_found');
+    if (this.loader.ageSeconds > this.staleSeconds) return refuse('stale');
+    const { settings } = route;
+    if (settings.blockAccess) return refuse('forbidden');
+    if (this.isDown(route)) return refuse('maintenance', textsOf(settings));
+    if (path.ambiguous && (route.rules.decidesByPath || route.targets.decidesByPath)) return refuse('bad_request');
+    const verdict = route.rules.judge(this.visitorOf(known), path.path);
+    if (verdict?.action === 'DROP') return refuse('forbidden');
+    if (verdict?.action !== 'ACCEPT' && isProtected(settings)) return refuse('unauthenticated');
+    this.forward(known);
+  }
+
+  private forward(call: KnownCall): void {
+    this.forwarder.forward(call, { withoutAuthorization: false }, (end) => {
+      if ('failed' in end) this.refuse(call, end.failed);
+    });
+  }
+
+  /** Whether its maintenance page is shown. */
+  private isDown(route: Route): boolean {
+    const { maintenance } = route.settings;
+    if (!maintenance) return false;
+    return maintenance.type === 'forced' || !route.targets.isAnyAvailable(this.dialer.statesOf(route));
+  }
+
+  private visitorOf({ client, peer }: KnownCall): Visitor {
+    if (client !== peer.address) return new Visitor(client, this.geography);
+    return (peer.visitor ??= new Visitor(client, this.geography));
+  }
+
+  private refuse(
+    call: Pick<EdgeCall, 'reply' | 'rawHeaders'> & { requestId?: string; page?: boolean },
+    code: EdgeCode,
+    texts?: PageTexts,
+  ): void {
+    this.write(call, edgeAnswer(code, call.requestId ?? randomUUID(), call.page ?? false, texts));
+  }
+
+  private write({ reply }: Pick<EdgeCall, 'reply'>, { status, fields, body }: EdgeAnswer): void {
+    if (reply.begun) return reply.cut();
+    reply.head(status, '', fields, body.length);
+    reply.body(body);
+    reply.end([]);
+  }
+}
+
+function requestIdOf(rawHeaders: readonly string[], trusted: boolean): string {
+  if (trusted)
+    for (let i = 0; i < rawHeaders.length; i += 2)
+      if (rawHeaders[i]!.toLowerCase() === 'x-request-id' && isRequestId(rawHeaders[i + 1]!)) return rawHeaders[i + 1]!;
+  return randomUUID();
+}
+
+function acceptOf(rawHeaders: readonly string[]): string | undefined {
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    if (rawHeaders[i]!.length === 6 && rawHeaders[i]!.toLowerCase() === 'accept') return rawHeaders[i + 1];
+  return undefined;
+}
+
+function hostText({ name, port }: Host): string {
+  const host = name.includes(':') ? `[${name}]` : name;
+  return port === undefined ? host : `${host}:${port}`;
+}
+
+const isProtected = ({ protection }: RouteSettings): boolean =>
+  protection.sso || protection.password || protection.pincode || protection.headerAuth || protection.whitelist;
+
+const textsOf = ({ maintenance }: RouteSettings): PageTexts => ({
+  title: maintenance!.title,
+  message: maintenance!.message,
+  estimate: maintenance!.estimatedTime,
+});

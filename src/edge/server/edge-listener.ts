@@ -1,0 +1,101 @@
+import type { Server } from 'node:http';
+import type { Http2Server, ServerHttp2Session } from 'node:http2';
+import net, { type AddressInfo, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Injectable, Logger } from '@nestjs/common';
+import { Config, Drain, PeriodicTask, trustedProxies } from '#platform';
+import { EdgeHandler } from './edge-handler.js';
+import { createEdgeHttp1 } from './edge-http1.js';
+import { createEdgeHttp2 } from './edge-http2.js';
+import { EdgeSockets } from './edge-sockets.js';
+import { Forwarder } from './forwarder.js';
+import { LinkPool } from './link-pool.js';
+
+const BACKLOG = 8192;
+const LOOK_MS = 1_000;
+const CLOSE_EVERY_MS = 50;
+/** For answers that are under way when the server stops. */
+const STOP_MS = 2_000;
+
+/** Serves public resources on EDGE_PORT: HTTP/1.1, and HTTP/2 for who knows beforehand. */
+@Injectable()
+export class EdgeListener {
+  private readonly logger = new Logger(EdgeListener.name);
+  private readonly sockets = new Set<Socket>();
+  private readonly sessions = new Set<ServerHttp2Session>();
+  private readonly http1: Server;
+  private readonly http2: Http2Server;
+  private readonly server: net.Server;
+  private readonly looks: PeriodicTask;
+
+  constructor(
+    handler: EdgeHandler,
+    private readonly forwarder: Forwarder,
+    private readonly pool: LinkPool,
+    private readonly config: Config,
+    drain: Drain,
+  ) {
+    this.http1 = createEdgeHttp1(handler);
+    this.http2 = createEdgeHttp2(handler);
+    this.http2.on('session', (session) => {
+      this.sessions.add(session);
+      session.on('close', () => this.sessions.delete(session));
+    });
+    const trusts = config.edge.proxyProtocol ? trustedProxies(config) : undefined;
+    const sockets = new EdgeSockets(this.http1, this.http2, trusts);
+    this.server = net.createServer({ noDelay: true }, (socket) => {
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
+      sockets.take(socket);
+    });
+    this.looks = new PeriodicTask(EdgeListener.name, {
+      failure: 'Requests to the edge could not be looked at',
+      everyMs: LOOK_MS,
+      run: () => {
+        forwarder.look();
+        pool.sweep();
+      },
+    });
+    drain.register('finish requests', 'edge', () => this.finish());
+  }
+
+  /**
+   * Opens the port.
+   * @returns it; undefined where this process has no edge, or where nobody set EDGE_PORT and another program has the usual one
+   * @throws the error of the system
+   */
+  async listen(): Promise<number | undefined> {
+    const { cluster, edge } = this.config;
+    if (!cluster.roles.has('edge')) return undefined;
+    const { server } = this;
+    try {
+      await new Promise<void>((done, failed) =>
+        server.once('error', failed).listen({ port: edge.port, host: edge.host, backlog: BACKLOG }, done),
+      );
+    } catch (error) {
+      if (edge.portGiven || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      this.logger.warn(
+        `Port ${edge.port} is in use by another program: public resources are not served. Set EDGE_PORT.`,
+      );
+      return undefined;
+    }
+    this.looks.wake(LOOK_MS);
+    return (server.address() as AddressInfo).port;
+  }
+
+  /** Takes no more connections, waits for what is under way, and ends the rest. @returns what it had to leave */
+  private async finish(): Promise<string | undefined> {
+    this.server.close();
+    for (const session of this.sessions) session.close();
+    const until = performance.now() + STOP_MS;
+    while (this.forwarder.size > 0 && performance.now() < until) {
+      this.http1.closeIdleConnections();
+      await delay(CLOSE_EVERY_MS, undefined, { ref: false });
+    }
+    await this.looks.stop();
+    const left = this.forwarder.size;
+    for (const socket of this.sockets) socket.destroy();
+    this.pool.clear();
+    return left > 0 ? `${left} requests to public resources were cut` : undefined;
+  }
+}

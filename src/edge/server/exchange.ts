@@ -1,0 +1,223 @@
+import type { EdgeCode } from '../http/error-pages.js';
+import { responseFields, trailerFields } from '../http/forwarded-fields.js';
+import { chunkOf, lastChunk, requestHead } from '../http/request-writer.js';
+import { type Fields, ResponseError } from '../http/response-head.js';
+import type { ResponseHandler, ResponseHead } from '../http/response-parser.js';
+import { acceptsWebsocket } from '../http/websocket-answer.js';
+import { TunnelRefusal } from '../tunnels/tunnel-stream.js';
+import type { Reply, RequestBody } from './reply.js';
+import type { LinkUser, TargetLink } from './target-link.js';
+
+/** From the end of a request to the head of its answer. */
+export const RESPONSE_MS = 60_000;
+/** Without a byte in either direction. */
+const IDLE_MS = 3_600_000;
+
+/** A request as its target is to get it. */
+export interface OutgoingRequest {
+  method: string;
+  target: string;
+  fields: Fields;
+  body: RequestBody | undefined;
+  websocketKey: string | undefined;
+  /** Added to what the target answers. */
+  answerFields: Fields;
+}
+
+/** How an exchange ended. */
+export type ExchangeEnd =
+  | { how: 'whole' }
+  /** Nothing was told to the visitor yet. `refused`: the target has not seen the request; `silent`: it said nothing. */
+  | { how: 'failed'; code: EdgeCode; refused: boolean; silent: boolean }
+  /** What the visitor got is not whole, and was cut. */
+  | { how: 'cut' }
+  | { how: 'gone' }
+  /** The link carries a websocket from now on; `rest` came behind the head. */
+  | { how: 'upgraded'; head: ResponseHead; rest: Buffer };
+
+/** What visitors are told of why there is no connection. */
+const CODES: Partial<Record<TunnelRefusal['code'], EdgeCode>> = {
+  timeout: 'timeout',
+  refused: 'refused',
+  gone: 'site_offline',
+};
+
+/** One request on a link and its answer to the visitor, with the pace of the slower side in both directions. */
+export class Exchange implements ResponseHandler, LinkUser {
+  /** Of the answer; 0 until there is one. */
+  status = 0;
+  bodyBytesSent = 0;
+  /** By `performance.now()`: when it is given up unless something happens. */
+  deadline = Infinity;
+  private requestEnded = false;
+  private answerEnded = false;
+  private heard = false;
+  private settled = false;
+  private held: Buffer | undefined;
+  private length: number | undefined;
+  private readonly settle: (end: ExchangeEnd) => void;
+
+  /** @param settled called once */
+  constructor(
+    private readonly link: TargetLink,
+    private readonly request: OutgoingRequest,
+    private readonly reply: Reply,
+    settled: (end: ExchangeEnd) => void,
+  ) {
+    this.settle = (end) => {
+      if (this.settled) return;
+      this.settled = true;
+      this.stopReading();
+      settled(end);
+    };
+  }
+
+  /** Sends the request. A body waits until a new link is connected, so that another target can have it if it is not. */
+  start(): void {
+    const { link, request, reply } = this;
+    link.use(this);
+    link.parser.begin({ method: request.method, upgrade: request.websocketKey !== undefined }, this);
+    reply.listen(
+      () => link.stream.duplex.resume(),
+      () => this.finish({ how: 'gone' }),
+    );
+    link.stream.duplex.write(requestHead(request.method, request.target, request.fields));
+    if (!link.used)
+      link.stream.opened.then(
+        () => this.connected(),
+        (error: unknown) => this.refused(error),
+      );
+    else this.connected();
+  }
+
+  /** Ends it when its time is over. */
+  look(now: number): void {
+    if (now < this.deadline) return;
+    if (this.reply.begun) this.finish({ how: 'cut' });
+    else this.fail('timeout', { silent: false });
+  }
+
+  received(chunk: Buffer): void {
+    this.heard = true;
+    try {
+      this.link.parser.write(chunk);
+    } catch (error) {
+      if (!(error instanceof ResponseError)) throw error;
+      this.badAnswer();
+    }
+  }
+
+  ended(): void {
+    try {
+      this.link.parser.finish();
+    } catch {
+      this.badAnswer();
+    }
+  }
+
+  broken(): void {
+    if (this.reply.begun) this.finish({ how: 'cut' });
+    else this.fail('bad_gateway', { silent: !this.heard });
+  }
+
+  drained(): void {
+    if (!this.requestEnded && this.request.body) this.request.body.stream.resume();
+  }
+
+  interim({ status, fields }: ResponseHead): void {
+    this.reply.interim(status, responseFields(fields, status));
+  }
+
+  head({ status, reason, fields, length }: ResponseHead): void {
+    this.status = status;
+    this.length = length;
+    this.deadline = performance.now() + IDLE_MS;
+    const out = responseFields(fields, status);
+    out.push(...this.request.answerFields);
+    this.reply.head(status, reason, out, length);
+  }
+
+  body(part: Buffer): void {
+    // An answer that came whole is written with its end.
+    if (part.length === this.length) this.held = part;
+    else if (!this.reply.body(part)) this.link.stream.duplex.pause();
+  }
+
+  end(trailers: Fields): void {
+    this.answerEnded = true;
+    if (this.held) this.reply.body(this.held);
+    this.reply.end(trailers.length === 0 ? trailers : trailerFields(trailers));
+    // A target that has answered before it had all might take what is still sent for another request.
+    if (this.requestEnded) this.settle({ how: 'whole' });
+    else this.finish({ how: 'whole' });
+  }
+
+  upgraded(head: ResponseHead, rest: Buffer): void {
+    if (!acceptsWebsocket(head.fields, this.request.websocketKey!)) return this.fail('bad_gateway', { silent: false });
+    this.status = 101;
+    this.settle({ how: 'upgraded', head, rest });
+  }
+
+  /** Whether the link may carry another exchange. */
+  get isReusable(): boolean {
+    return this.requestEnded && this.answerEnded && this.link.parser.reusable && this.link.isOpen;
+  }
+
+  private connected(): void {
+    if (this.settled) return;
+    const { body } = this.request;
+    if (!body || body.length === 0) return this.requestOver();
+    this.deadline = performance.now() + IDLE_MS;
+    const { stream } = body;
+    stream.on('data', this.sendBody).on('end', this.sendEnd);
+  }
+
+  private readonly sendBody = (data: Buffer): void => {
+    const { link, request } = this;
+    this.bodyBytesSent += data.length;
+    this.deadline = performance.now() + IDLE_MS;
+    const chunk = request.body!.length === 'chunked' ? chunkOf(data) : data;
+    if (!link.stream.duplex.write(chunk)) request.body!.stream.pause();
+  };
+
+  private readonly sendEnd = (): void => {
+    const { link, request } = this;
+    if (request.body!.length === 'chunked')
+      link.stream.duplex.write(lastChunk(trailerFields(request.body!.trailers())));
+    this.requestOver();
+  };
+
+  private requestOver(): void {
+    this.requestEnded = true;
+    if (!this.reply.begun) this.deadline = performance.now() + RESPONSE_MS;
+  }
+
+  private stopReading(): void {
+    const stream = this.request.body?.stream;
+    stream?.off('data', this.sendBody).off('end', this.sendEnd);
+  }
+
+  private refused(error: unknown): void {
+    if (this.settled) return;
+    const code = error instanceof TunnelRefusal ? error.code : 'gone';
+    // Without an answer to the CONNECT the target may have had the request all the same.
+    this.fail(CODES[code] ?? 'bad_gateway', { silent: true, refused: code !== 'gone' });
+  }
+
+  private badAnswer(): void {
+    if (this.settled) return;
+    if (this.reply.begun) this.finish({ how: 'cut' });
+    else this.fail('bad_gateway', { silent: false });
+  }
+
+  private fail(code: EdgeCode, { silent, refused = false }: { silent: boolean; refused?: boolean }): void {
+    this.finish({ how: 'failed', code, refused, silent });
+  }
+
+  private finish(end: ExchangeEnd): void {
+    if (this.settled) return;
+    this.link.drop();
+    if (end.how === 'cut') this.reply.cut();
+    this.settle(end);
+  }
+}

@@ -1,0 +1,218 @@
+import { Injectable } from '@nestjs/common';
+import { KeyRing } from '#platform';
+import { cookiesNamed, hostCookieName, setCookie } from '../http/cookies.js';
+import type { EdgeCode } from '../http/error-pages.js';
+import {
+  compileHeaderRules,
+  type Forwarding,
+  type HeaderRules,
+  type Identity,
+  requestFields,
+} from '../http/forwarded-fields.js';
+import { STICKY_COOKIE } from '../http/own-names.js';
+import { UnwritableRequest } from '../http/request-writer.js';
+import type { Fields } from '../http/response-head.js';
+import type { RouteSettings } from '../routing/route-table.js';
+import { mayTryNext, type StoredTarget, stickyValue } from '../routing/targets.js';
+import { TunnelRefusal } from '../tunnels/tunnel-stream.js';
+import type { CallEnd, KnownCall } from './edge-call.js';
+import { Exchange, type ExchangeEnd, type OutgoingRequest } from './exchange.js';
+import { TargetDialer } from './target-dialer.js';
+import type { TargetLink } from './target-link.js';
+
+/** Targets that one request may be sent to. */
+const MAX_TARGETS = 3;
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+/** Who asks, as far as a login found out. */
+export interface Admission {
+  identity?: Identity;
+  withoutAuthorization: boolean;
+}
+
+/** A call on its way to targets. */
+interface Trip extends KnownCall {
+  admission: Admission;
+  tried: number[];
+  wish: ((targetId: number) => boolean) | undefined;
+  over(end: CallEnd | { failed: EdgeCode; target?: StoredTarget }): void;
+}
+
+/** Brings requests to targets and answers back (the edge's contract, steps 7 and 8). */
+@Injectable()
+export class Forwarder {
+  private readonly stickyKey: Buffer;
+  private readonly exchanges = new Set<Exchange>();
+  private readonly rules = new WeakMap<RouteSettings, { rules: HeaderRules | undefined }>();
+
+  constructor(
+    private readonly dialer: TargetDialer,
+    keyRing: KeyRing,
+  ) {
+    this.stickyKey = keyRing.mac('sticky-target', '');
+  }
+
+  /** Exchanges that are under way. */
+  get size(): number {
+    return this.exchanges.size;
+  }
+
+  /** @param over called once: with what was answered, or with the code of what is to be answered. */
+  forward(call: KnownCall, admission: Admission, over: Trip['over']): void {
+    this.attempt({ ...call, admission, tried: [], wish: this.wishOf(call), over });
+  }
+
+  /** Ends what has taken too long. */
+  look(now = performance.now()): void {
+    for (const exchange of this.exchanges) exchange.look(now);
+  }
+
+  private attempt(trip: Trip): void {
+    const { route, path, tried, wish } = trip;
+    const target = route.targets.choose(path.path, this.dialer.statesOf(route), tried, wish);
+    if (typeof target === 'string') trip.over({ failed: target });
+    else this.send(trip, target);
+  }
+
+  private send(trip: Trip, target: StoredTarget, anew = false): void {
+    const { checked, route } = trip;
+    const repeatable = IDEMPOTENT.has(checked.method) && trip.websocketKey === undefined;
+    let link: TargetLink | undefined;
+    try {
+      const request = this.requestOf(trip, target);
+      if (!request) return trip.over({ failed: 'bad_gateway', target });
+      link = this.dialer.link(route, target, repeatable, anew);
+      if (!link) return this.next(trip, target, 'site_offline', true, 0);
+      const { used } = link;
+      const at = link;
+      const exchange: Exchange = new Exchange(at, request, trip.reply, (end) => {
+        this.exchanges.delete(exchange);
+        this.settled(trip, target, exchange, at, used, end);
+      });
+      this.exchanges.add(exchange);
+      exchange.start();
+    } catch (error) {
+      link?.drop();
+      if (error instanceof TunnelRefusal) return this.next(trip, target, 'site_offline', true, 0);
+      if (!(error instanceof UnwritableRequest)) throw error;
+      trip.over({ failed: 'bad_request', target });
+    }
+  }
+
+  private settled(
+    trip: Trip,
+    target: StoredTarget,
+    exchange: Exchange,
+    link: TargetLink,
+    used: boolean,
+    end: ExchangeEnd,
+  ): void {
+    const done = (status: number, code: EdgeCode | null = null, bytes = { in: 0, out: 0 }) =>
+      trip.over({
+        status,
+        code,
+        targetId: target.targetId,
+        siteId: target.siteId,
+        bytesIn: exchange.bodyBytesSent + bytes.in,
+        bytesOut: trip.reply.bytes + bytes.out,
+      });
+    switch (end.how) {
+      case 'whole':
+        if (exchange.isReusable) this.dialer.putBack(trip.route, target, link);
+        else link.drop();
+        return done(exchange.status);
+      case 'upgraded':
+        return trip.join!(end.head, end.rest, link, (bytes) => done(101, null, bytes));
+      case 'cut':
+        return done(exchange.status, 'bad_gateway');
+      case 'gone':
+        return done(exchange.status || 499);
+      case 'failed': {
+        // The target had ended an idle link, or was doing so: this says nothing about its health.
+        const stale = used && end.silent && !end.refused;
+        if (stale && mayTryNext({ method: trip.checked.method, bodyBytesSent: exchange.bodyBytesSent, refused: false }))
+          return this.send(trip, target, true);
+        return this.next(
+          trip,
+          target,
+          end.code,
+          end.refused,
+          exchange.bodyBytesSent,
+          end.code === 'timeout' && !end.refused,
+        );
+      }
+    }
+  }
+
+  /** The next target, where there may be one. */
+  private next(
+    trip: Trip,
+    target: StoredTarget,
+    code: EdgeCode,
+    refused: boolean,
+    bodyBytesSent: number,
+    waited = false,
+  ): void {
+    trip.tried.push(target.targetId);
+    const may =
+      !waited && trip.tried.length < MAX_TARGETS && mayTryNext({ method: trip.checked.method, bodyBytesSent, refused });
+    const { route, path, tried } = trip;
+    const other = may && route.targets.choose(path.path, this.dialer.statesOf(route), tried);
+    if (other && typeof other !== 'string') this.send(trip, other);
+    else trip.over({ failed: code, target });
+  }
+
+  /** @returns undefined where a rewrite makes no path */
+  private requestOf(trip: Trip, target: StoredTarget): OutgoingRequest | undefined {
+    const { route, path, checked, body, websocketKey, scheme } = trip;
+    const to = route.targets.rewrite(target, path.path, path.query);
+    if (to === undefined) return undefined;
+    const forwarding: Forwarding = {
+      peer: trip.peer.address,
+      client: trip.client,
+      trusted: trip.trusted,
+      scheme,
+      host: trip.host,
+      port: checked.host.port ?? (scheme === 'https' ? 443 : 80),
+      requestId: trip.requestId,
+      body: body?.length,
+      ...(websocketKey === undefined ? {} : { websocketKey }),
+      ...(trip.admission.identity ? { identity: trip.admission.identity } : {}),
+      withoutAuthorization: trip.admission.withoutAuthorization,
+      setHostHeader: route.settings.setHostHeader,
+      ...this.rulesOf(route.settings),
+    };
+    return {
+      method: checked.websocket ? 'GET' : checked.method,
+      target: to,
+      fields: requestFields(trip.rawHeaders, forwarding),
+      body,
+      websocketKey,
+      answerFields: this.stickyFields(trip, target),
+    };
+  }
+
+  private rulesOf(settings: RouteSettings): { rules?: HeaderRules } {
+    if (!settings.headers) return {};
+    let known = this.rules.get(settings);
+    if (!known) this.rules.set(settings, (known = { rules: compileHeaderRules(settings.headers) }));
+    return known.rules ? { rules: known.rules } : {};
+  }
+
+  private wishOf({ route, rawHeaders, scheme }: KnownCall): Trip['wish'] {
+    const { stickySession, resourceId } = route.settings;
+    if (!stickySession) return undefined;
+    const values = cookiesNamed(rawHeaders, hostCookieName(STICKY_COOKIE, scheme === 'https'));
+    if (values.length === 0) return undefined;
+    return (targetId) => values.includes(stickyValue(this.stickyKey, resourceId, targetId));
+  }
+
+  private stickyFields({ route, wish, scheme }: Trip, { targetId }: StoredTarget): Fields {
+    const { stickySession, resourceId } = route.settings;
+    if (!stickySession || wish?.(targetId)) return [];
+    return [
+      'Set-Cookie',
+      setCookie(STICKY_COOKIE, stickyValue(this.stickyKey, resourceId, targetId), scheme === 'https'),
+    ];
+  }
+}
