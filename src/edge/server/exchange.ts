@@ -103,7 +103,7 @@ export class Exchange implements ResponseHandler, LinkUser {
       this.link.parser.write(chunk);
     } catch (error) {
       if (!(error instanceof ResponseError)) throw error;
-      this.badAnswer();
+      this.broken();
     }
   }
 
@@ -111,7 +111,7 @@ export class Exchange implements ResponseHandler, LinkUser {
     try {
       this.link.parser.finish();
     } catch {
-      this.badAnswer();
+      this.broken();
     }
   }
 
@@ -202,12 +202,6 @@ export class Exchange implements ResponseHandler, LinkUser {
     const code = error instanceof TunnelRefusal ? error.code : 'gone';
     // Without an answer to the CONNECT the target may have had the request all the same.
     this.fail(CODES[code] ?? 'bad_gateway', { silent: true, refused: code !== 'gone' });
-  }
-
-  private badAnswer(): void {
-    if (this.settled) return;
-    if (this.reply.begun) this.finish({ how: 'cut' });
-    else this.fail('bad_gateway', { silent: false });
   }
 
   private fail(code: EdgeCode, { silent, refused = false }: { silent: boolean; refused?: boolean }): void {
