@@ -45,6 +45,7 @@ async function main() {
   const started = Date.now();
   const server = run('server', [join(root, 'dist/src/main.js')], {
     PORT: String(port),
+    EDGE_PORT: '0',
     HOST: '127.0.0.1',
     DATA_DIR: join(folder, 'data'),
     ROOT_API_KEY: rootKey,

@@ -16,6 +16,7 @@ const server = spawn(process.execPath, [join(root, 'dist/src/main.js')], {
     PATH: process.env.PATH,
     HOST: '127.0.0.1',
     PORT: String(port),
+    EDGE_PORT: '0',
     DATA_DIR: join(folder, 'data'),
     LOG_LEVEL: 'warn',
   },

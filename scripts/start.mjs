@@ -23,6 +23,7 @@ async function checkPlace() {
     embedded: text('DATABASE_URL') === '',
     host: text('HOST'),
     port: Number(text('PORT')),
+    edgePort: variables['EDGE_PORT']?.trim() ? Number(text('EDGE_PORT')) : undefined,
     deviceTlsPort: text('DEVICE_TLS_PORT') === '' ? undefined : Number(text('DEVICE_TLS_PORT')),
     metricsPort: text('METRICS_PORT') === '' ? undefined : Number(text('METRICS_PORT')),
     tls: text('TLS_CERT_FILE') === '' ? undefined : { certFile: text('TLS_CERT_FILE'), keyFile: text('TLS_KEY_FILE') },

@@ -46,6 +46,11 @@ describe('the banner', () => {
     );
   });
 
+  it('says where public resources are served, if they are', () => {
+    expect(place({ edgePort: 8080 })).toContain('\n  Public resources  port 8080\n');
+    expect(place({})).not.toContain('Public resources');
+  });
+
   it('offers its enrol line to the machines that can use it', () => {
     const made = { provisioningKey: 'spk_x.y', trust: 'now.next', validUntil: new Date(0) } as FirstSecrets;
     expect(firstSecrets(made, new URL('http://localhost:3000'))).toContain('Enrol this machine, by this line');

@@ -16,9 +16,10 @@ export class StartError extends Error {
 }
 
 /** What can be known before anything is started (`npm start` asks the same before it installs anything). @throws StartError */
-export async function checkMachine({ http, installation, database }: Config): Promise<void> {
+export async function checkMachine({ http, edge, installation, database }: Config): Promise<void> {
   const problems = await placeProblems({
     ...http,
+    edgePort: edge.portGiven ? edge.port : undefined,
     dataDir: installation.dataDir,
     embedded: database.url === undefined,
   });

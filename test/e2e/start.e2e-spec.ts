@@ -227,6 +227,25 @@ describe('a start that cannot be', () => {
     expect(stderr).toBe(`PORT ${port} is in use by another program on 127.0.0.1; stop that one or set another PORT.\n`);
   });
 
+  it('says so of EDGE_PORT where that is set, and does without the usual one', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const { code, stderr } = await runToEnd({ PORT: '0', EDGE_PORT: String(port) });
+    other.close();
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `EDGE_PORT ${port} is in use by another program on 127.0.0.1; stop that one or set another EDGE_PORT.\n`,
+    );
+    // The usual one is whoever's has it on this machine: here it is taken for certain.
+    const usual = createServer();
+    const isTaken = once(usual.listen(8080, '127.0.0.1'), 'listening').catch(() => undefined);
+    await isTaken;
+    const server = await start({ databaseUrl: 'embedded', env: { EDGE_PORT: '' } });
+    usual.close();
+    expect(server.logs.join('\n')).toContain('Port 8080 is in use by another program: public resources are not served');
+  });
+
   it("says in one sentence that DATA_DIR is somebody else's, and touches nothing in it", async () => {
     mkdirSync(join(folder, 'photos'));
     writeFileSync(join(folder, 'photos/cat.jpg'), 'x');
@@ -291,7 +310,7 @@ describe('a running server', () => {
     const script = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
     const port = await freePort();
     const dataDir = join(folder, 'data');
-    const env = { PATH: process.env['PATH'], PORT: String(port), DATA_DIR: dataDir, npm_lifecycle_event: 'start' };
+    const env = { PATH: process.env['PATH'], PORT: String(port), EDGE_PORT: '0', DATA_DIR: dataDir, npm_lifecycle_event: 'start' };
     // npm runs a script in a shell, which dies of a signal without passing it on.
     const shell = spawn('/bin/sh', ['-c', `${process.execPath} ${script}; exit`], { env, stdio: 'ignore' });
     const answers = () =>
@@ -310,7 +329,7 @@ describe('a running server', () => {
     const dataDir = join(folder, 'data');
     const npm = spawn('npm', ['start', '--silent'], {
       cwd: repository,
-      env: { PATH: process.env['PATH'], HOME: folder, PORT: String(port), DATA_DIR: dataDir },
+      env: { PATH: process.env['PATH'], HOME: folder, PORT: String(port), EDGE_PORT: '0', DATA_DIR: dataDir },
       stdio: 'ignore',
     });
     const answers = () =>

@@ -170,6 +170,7 @@ export class Testbed {
       env: {
         HOST: '127.0.0.1',
         PORT: String(port),
+        EDGE_PORT: '0',
         DATA_DIR: path.join(this.folder, `server-${port}`),
         DATABASE_URL: databaseUrl,
         MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),

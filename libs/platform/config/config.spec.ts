@@ -21,6 +21,7 @@ describe('parseConfig', () => {
     });
     expect(config.http.publicUrl.origin).toBe('http://127.0.0.1:3000');
     expect(config.http.metricsPort).toBeUndefined();
+    expect(config.edge).toMatchObject({ port: 8080, portGiven: false, host: '127.0.0.1', staleSeconds: 900 });
   });
 
   it('makes PUBLIC_URL of HOST, PORT and TLS when it is not given', () => {
@@ -81,6 +82,8 @@ describe('parseConfig', () => {
     ['CLIENT_CERT_SECRET_FILE', { CLIENT_CERT_FROM: '127.0.0.1' }],
     ['CLIENT_CERT_FROM', { CLIENT_CERT_FROM: 'everyone', CLIENT_CERT_SECRET_FILE: 'secret' }],
     ['METRICS_PORT', { METRICS_PORT: '1', DEVICE_TLS_PORT: '1', TLS_CERT_FILE: 'c.pem', TLS_KEY_FILE: 'k.pem' }],
+    ['EDGE_PORT', { EDGE_PORT: '3000' }],
+    ['EDGE_PROXY_PROTOCOL', { EDGE_PROXY_PROTOCOL: 'on' }],
     ['TRUST_PROXY', { TRUST_PROXY: '10.0.0.0/8, everyone' }],
     ['ORG_SUBNET', { ORG_SUBNET: '100.90.128.1/17' }],
     ['ORG_SUBNET', { ORG_SUBNET: '100.90.128.0' }],

@@ -11,6 +11,7 @@ import { runningServers } from './pid-file.mjs';
  * @property {boolean} embedded whether the database is the one in DATA_DIR, which serves one server
  * @property {string} host
  * @property {number} port
+ * @property {number} [edgePort] where it must be this one
  * @property {number} [deviceTlsPort]
  * @property {number} [metricsPort]
  * @property {{ certFile: string, keyFile: string }} [tls]
@@ -22,7 +23,7 @@ import { runningServers } from './pid-file.mjs';
  * @param {Place} place
  * @returns {Promise<string[]>}
  */
-export async function placeProblems({ dataDir, embedded, host, port, deviceTlsPort, metricsPort, tls }) {
+export async function placeProblems({ dataDir, embedded, host, port, edgePort, deviceTlsPort, metricsPort, tls }) {
   const running = runningServers(dataDir).find((server) => embedded || server.port === port);
   if (running) {
     return [
@@ -31,6 +32,7 @@ export async function placeProblems({ dataDir, embedded, host, port, deviceTlsPo
   }
   const ports = await Promise.all([
     portProblem('PORT', host, port),
+    edgePort === undefined ? undefined : portProblem('EDGE_PORT', host, edgePort),
     deviceTlsPort === undefined ? undefined : portProblem('DEVICE_TLS_PORT', host, deviceTlsPort),
     metricsPort === undefined ? undefined : portProblem('METRICS_PORT', host, metricsPort),
   ]);
