@@ -310,7 +310,13 @@ describe('a running server', () => {
     const script = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
     const port = await freePort();
     const dataDir = join(folder, 'data');
-    const env = { PATH: process.env['PATH'], PORT: String(port), EDGE_PORT: '0', DATA_DIR: dataDir, npm_lifecycle_event: 'start' };
+    const env = {
+      PATH: process.env['PATH'],
+      PORT: String(port),
+      EDGE_PORT: '0',
+      DATA_DIR: dataDir,
+      npm_lifecycle_event: 'start',
+    };
     // npm runs a script in a shell, which dies of a signal without passing it on.
     const shell = spawn('/bin/sh', ['-c', `${process.execPath} ${script}; exit`], { env, stdio: 'ignore' });
     const answers = () =>
