@@ -206,8 +206,8 @@ describe('a link that breaks', () => {
       for (const socket of sockets) socket.destroy();
       await until(() => forwarder.size === 0 && slow.sockets.size === 0);
     }
-    await until(() => edge.registry.usable(siteId).length === 2);
-    expect(edge.registry.usable(siteId).every(({ streams }) => streams.size === 0)).toBe(true);
+    await until(() => edge.registry.usable(siteId).every(({ streams }) => streams.size === 0));
+    expect(edge.registry.usable(siteId)).toHaveLength(2);
     slow.stop();
   });
 });

@@ -227,25 +227,6 @@ describe('a start that cannot be', () => {
     expect(stderr).toBe(`PORT ${port} is in use by another program on 127.0.0.1; stop that one or set another PORT.\n`);
   });
 
-  it('says so of EDGE_PORT where that is set, and does without the usual one', async () => {
-    const other = createServer().listen(0, '127.0.0.1');
-    await once(other, 'listening');
-    const { port } = other.address() as AddressInfo;
-    const { code, stderr } = await runToEnd({ PORT: '0', EDGE_PORT: String(port) });
-    other.close();
-    expect(code).toBe(1);
-    expect(stderr).toBe(
-      `EDGE_PORT ${port} is in use by another program on 127.0.0.1; stop that one or set another EDGE_PORT.\n`,
-    );
-    // The usual one is whoever's has it on this machine: here it is taken for certain.
-    const usual = createServer();
-    const isTaken = once(usual.listen(8080, '127.0.0.1'), 'listening').catch(() => undefined);
-    await isTaken;
-    const server = await start({ databaseUrl: 'embedded', env: { EDGE_PORT: '' } });
-    usual.close();
-    expect(server.logs.join('\n')).toContain('Port 8080 is in use by another program: public resources are not served');
-  });
-
   it("says in one sentence that DATA_DIR is somebody else's, and touches nothing in it", async () => {
     mkdirSync(join(folder, 'photos'));
     writeFileSync(join(folder, 'photos/cat.jpg'), 'x');
