@@ -291,13 +291,7 @@ describe('a running server', () => {
     const script = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
     const port = await freePort();
     const dataDir = join(folder, 'data');
-    const env = {
-      PATH: process.env['PATH'],
-      PORT: String(port),
-      EDGE_PORT: '0',
-      DATA_DIR: dataDir,
-      npm_lifecycle_event: 'start',
-    };
+    const env = { PATH: process.env['PATH'], PORT: String(port), DATA_DIR: dataDir, npm_lifecycle_event: 'start' };
     // npm runs a script in a shell, which dies of a signal without passing it on.
     const shell = spawn('/bin/sh', ['-c', `${process.execPath} ${script}; exit`], { env, stdio: 'ignore' });
     const answers = () =>
@@ -316,7 +310,7 @@ describe('a running server', () => {
     const dataDir = join(folder, 'data');
     const npm = spawn('npm', ['start', '--silent'], {
       cwd: repository,
-      env: { PATH: process.env['PATH'], HOME: folder, PORT: String(port), EDGE_PORT: '0', DATA_DIR: dataDir },
+      env: { PATH: process.env['PATH'], HOME: folder, PORT: String(port), DATA_DIR: dataDir },
       stdio: 'ignore',
     });
     const answers = () =>
