@@ -59,6 +59,7 @@ import { VersionOrder1765180000000 } from './migrations/1765180000000-version-or
 import { SessionUses1765190000000 } from './migrations/1765190000000-session-uses.js';
 import { JobActs1765190000005 } from './migrations/1765190000005-job-acts.js';
 import { AgentUrls1765190000010 } from './migrations/1765190000010-agent-urls.js';
+import { RequestLog1765190000030 } from './migrations/1765190000030-request-log.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -123,4 +124,5 @@ export const MIGRATIONS = [
   SessionUses1765190000000,
   JobActs1765190000005,
   AgentUrls1765190000010,
+  RequestLog1765190000030,
 ];

@@ -149,6 +149,7 @@ describe('imports', () => {
 /** One writer per table: the module that owns it. Others ask its services; what must happen with its acts is a hook. */
 const OWNER = {
   'first-run': ['setting', 'setup_link'],
+  edge: ['access_log', 'request_log', 'traffic_hour'],
   agents: ['agent_report', 'online_sample', 'site_presence', 'site_session'],
   instances: [
     'bootstrap',
@@ -232,8 +233,7 @@ const OWNER = {
   cluster: ['master_key', 'server'],
   jobs: ['job', 'job_item'],
   audit: ['audit', 'event', 'event_minute'],
-  // Of the library that every module stands on.
-  platform: ['idempotency_key'],
+  platform: ['idempotency_key'], // the library that every module stands on
 } satisfies Record<string, string[]>;
 const ownerOf = new Map(
   Object.entries(OWNER).flatMap(([module, tables]) => tables.map((table) => [table, module] as const)),

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AccessModule } from '../access/index.js';
 import { AgentsModule } from '../agents/index.js';
 import { ClusterModule } from '../cluster/index.js';
+import { LogsModule } from './logs/logs.module.js';
 import { Geography } from './policy/geography.js';
 import { RouteLoader } from './routing/route-loader.js';
 import { RouteTable } from './routing/route-table.js';
@@ -20,7 +21,7 @@ import { TunnelsRepository } from './tunnels/tunnels.repository.js';
 
 /** The traffic that goes through: the tunnels of agents, and the listener for public resources that leads into them. */
 @Module({
-  imports: [AccessModule, AgentsModule, ClusterModule],
+  imports: [AccessModule, AgentsModule, ClusterModule, LogsModule],
   providers: [
     EdgeHandler,
     EdgeListener,

@@ -5,6 +5,7 @@ export { type LockedDevice, type SiteDevice, SiteDevices } from './site-devices.
 export { type CreatedSite, type NewSite, SiteLifecycleService } from './site-lifecycle.service.js';
 export { SiteReads } from './site-reads.js';
 export { type Decided, SiteStatusService, type Standing } from './site-status.service.js';
+export { SiteTraffic } from './site-traffic.js';
 export {
   CLIENT_ID,
   CLIENT_ID_PROBLEM,

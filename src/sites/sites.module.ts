@@ -9,6 +9,7 @@ import { SiteFacetsService } from './site-facets.js';
 import { SiteLifecycleService } from './site-lifecycle.service.js';
 import { SiteReads } from './site-reads.js';
 import { SiteStatusService } from './site-status.service.js';
+import { SiteTraffic } from './site-traffic.js';
 import { SitesController } from './sites.controller.js';
 import { SitesRepository } from './sites.repository.js';
 import { SitesService } from './sites.service.js';
@@ -24,9 +25,10 @@ import { SitesService } from './sites.service.js';
     GroupsService,
     SiteReads,
     SiteStatusService,
+    SiteTraffic,
     SitesRepository,
   ],
-  exports: [SiteDevices, SiteLifecycleService, SiteReads, SiteStatusService],
+  exports: [SiteDevices, SiteLifecycleService, SiteReads, SiteStatusService, SiteTraffic],
 })
 export class SitesModule {
   constructor(search: SearchKinds) {

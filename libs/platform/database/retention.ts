@@ -25,11 +25,18 @@ export interface Retained {
   unless?: string;
 }
 
+/** A table of which its module knows how the rows that are to go are found. */
+export interface Swept {
+  table: string;
+  /** Deletes at most so many. @returns how many went; fewer: there are no more. */
+  sweep(limit: number): Promise<number>;
+}
+
 /** Deletes what is older than RETENTION_DAYS or has expired, hourly, in small batches. Modules register their tables at init. */
 @Injectable()
 export class Retention implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(Retention.name);
-  private readonly tables: (Retained | Expiring)[] = [];
+  private readonly tables: (Retained | Expiring | Swept)[] = [];
   private readonly task = new PeriodicTask(Retention.name, {
     failure: 'The retention sweep failed',
     everyMs: EVERY_MS,
@@ -45,7 +52,7 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
     private readonly config: Config,
   ) {}
 
-  register(table: Retained | Expiring): void {
+  register(table: Retained | Expiring | Swept): void {
     this.tables.push(table);
   }
 
@@ -63,9 +70,9 @@ export class Retention implements OnApplicationBootstrap, OnApplicationShutdown 
   async sweep(): Promise<number> {
     let gone = 0;
     for (const table of this.tables) {
-      if ('expired' in table) {
+      if (!('id' in table)) {
         for (let deleted = BATCH; deleted === BATCH && !this.stopped; gone += deleted)
-          deleted = await this.deleteExpired(table);
+          deleted = await ('sweep' in table ? table.sweep(BATCH) : this.deleteExpired(table));
         continue;
       }
       for (let after = 0, more = true; more && !this.stopped; ) {

@@ -59,6 +59,23 @@ describe('rows', () => {
     expect([written.flat(), rows.droppedRows, rows.waitingRows]).toEqual([[1, 2, 3, 4, 5], 2, 0]);
   });
 
+  it('that are too long together are counted too, and those that were written leave their room', async () => {
+    const written: string[] = [];
+    const rows = new BatchWriter<string>('Test', {
+      capacity: 100,
+      room: { bytes: 10, of: (row) => row.length },
+      batch: 3,
+      everyMs: 1000,
+      failure: 'They were not written',
+      write: async (batch) => void written.push(...batch),
+    });
+    expect(['12345', '123456', '1234', '1', '1'].map((row) => rows.add(row))).toEqual([true, false, true, true, false]);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(['1234567890', '1'].map((row) => rows.add(row))).toEqual([true, false]);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect([written, rows.droppedRows]).toEqual([['12345', '1234', '1', '1234567890'], 3]);
+  });
+
   it('wait while the database is away, and more of them do not ask it more often', async () => {
     let away = true;
     let asked = 0;

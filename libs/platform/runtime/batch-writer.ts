@@ -6,6 +6,8 @@ import { withTimeout } from './timeout.js';
 export interface BatchOptions<Row> {
   /** Rows that may wait; more are counted instead. */
   capacity: number;
+  /** What rows that wait may take together, where senders choose how long they are; more are counted likewise. */
+  room?: { bytes: number; of(row: Row): number };
   /** Rows of one write: so many are written at once, fewer after `everyMs`. */
   batch: number;
   everyMs: number;
@@ -24,6 +26,7 @@ export class BatchWriter<Row> {
   private readonly logger: Logger;
   private readonly task: PeriodicTask;
   private rows: Row[] = [];
+  private bytes = 0;
   private dropped = 0;
 
   /** @param owner whose rows they are, in the log */
@@ -52,12 +55,14 @@ export class BatchWriter<Row> {
 
   /** @returns false, and counts the row, when too many wait. */
   add(row: Row): boolean {
-    const { capacity, batch, everyMs } = this.options;
-    if (this.rows.length >= capacity) {
+    const { capacity, batch, everyMs, room } = this.options;
+    const bytes = room?.of(row) ?? 0;
+    if (this.rows.length >= capacity || (room && this.bytes + bytes > room.bytes)) {
       this.dropped++;
       return false;
     }
     this.rows.push(row);
+    this.bytes += bytes;
     // Once: while PostgreSQL is away the rows beyond a batch wait for the next try.
     this.task.wake(this.rows.length === batch ? 0 : everyMs);
     return true;
@@ -94,5 +99,7 @@ export class BatchWriter<Row> {
       this.logger.error({ err: error, count: rows.length }, this.options.failure);
     }
     this.rows = this.rows.slice(rows.length);
+    const { room } = this.options;
+    if (room) for (const row of rows) this.bytes -= room.of(row);
   }
 }

@@ -1,0 +1,95 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { BatchWriter, Db, Drain } from '#platform';
+import { measure, queues } from './edge-metrics.js';
+import { isAllowed, type RequestEntry } from './entries.js';
+import { type LoggedRequest, LogWritesRepository } from './log-writes.repository.js';
+import { clipped, maskedPath } from './masking.js';
+import { TrafficCounters } from './traffic-counters.js';
+
+/** Together the most that waits in this process while PostgreSQL is away. */
+const CAPACITY = 50_000;
+const BYTES = 32 * 1024 * 1024;
+const BATCH = 2_000;
+const EVERY_MS = 500;
+/** When the server stops. */
+const CLOSE_MS = 2_000;
+
+/** Of a row, beside its texts. */
+const ROW_BYTES = 400;
+const MOST = { requestId: 128, host: 255, method: 32, path: 1_024, query: 1_024, userAgent: 300, name: 255, code: 64 };
+
+/** One row a request of a public resource, written off the hot path (docs/adr/0093). */
+@Injectable()
+export class RequestLog implements OnModuleInit {
+  private readonly logger = new Logger(RequestLog.name);
+  private readonly writer: BatchWriter<LoggedRequest>;
+
+  constructor(
+    db: Db,
+    private readonly drain: Drain,
+    writes: LogWritesRepository,
+    private readonly traffic: TrafficCounters,
+  ) {
+    this.writer = new BatchWriter<LoggedRequest>(RequestLog.name, {
+      capacity: CAPACITY,
+      room: { bytes: BYTES, of: bytesOf },
+      batch: BATCH,
+      everyMs: EVERY_MS,
+      failure: 'Requests could not be logged',
+      write: (rows) => writes.addRequests(db.manager, rows),
+    });
+  }
+
+  onModuleInit(): void {
+    queues.set('request', this.writer);
+    this.drain.register('flush', RequestLog.name, async () => {
+      const left = await this.writer.stop(CLOSE_MS);
+      return left > 0 ? `${left} rows` : undefined;
+    });
+  }
+
+  /**
+   * Takes note of a request that is over: measures it, adds up its bytes, and has its row written with others, soon. Never throws and never
+   * waits: what finds no room is dropped and counted.
+   */
+  record(entry: RequestEntry): void {
+    try {
+      measure(entry);
+      const { orgId, resourceId } = entry;
+      if (orgId === null || resourceId === null) return;
+      const row = rowOf(entry, orgId, resourceId);
+      this.traffic.addRequest(row);
+      this.writer.add(row);
+    } catch (error) {
+      this.logger.error({ err: error }, 'A request could not be taken note of');
+    }
+  }
+}
+
+function rowOf(entry: RequestEntry, orgId: string, resourceId: number): LoggedRequest {
+  const { path, query } = maskedPath(entry.path);
+  const { user, code, userAgent } = entry;
+  return {
+    ...entry,
+    orgId,
+    resourceId,
+    requestId: clipped(entry.requestId, MOST.requestId),
+    host: clipped(entry.host, MOST.host),
+    method: clipped(entry.method, MOST.method),
+    path: clipped(path, MOST.path),
+    query: query && clipped(query, MOST.query),
+    code: code && clipped(code, MOST.code),
+    allowed: isAllowed(entry),
+    user: user && { id: clipped(user.id, MOST.name), name: clipped(user.name, MOST.name) },
+    userAgent: userAgent && clipped(userAgent, MOST.userAgent),
+  };
+}
+
+const bytesOf = ({ requestId, host, path, query, userAgent, user }: LoggedRequest): number =>
+  ROW_BYTES +
+  requestId.length +
+  host.length +
+  path.length +
+  (query?.length ?? 0) +
+  (userAgent?.length ?? 0) +
+  (user?.name.length ?? 0);

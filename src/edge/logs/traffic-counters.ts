@@ -1,0 +1,143 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Db, Drain, PeriodicTask, unavailable } from '#platform';
+import { SiteTraffic } from '../../sites/index.js';
+import { queues } from './edge-metrics.js';
+import { type LoggedRequest, LogWritesRepository, type TrafficHour } from './log-writes.repository.js';
+
+const HOUR_MS = 3_600_000;
+const EVERY_MS = 5_000;
+/** When the server stops. */
+const CLOSE_MS = 2_000;
+/** Sums that wait in this process, of sites and of hours; while PostgreSQL is away there come to be no more. */
+const MOST_SUMS = 20_000;
+
+/** What went through, of whom. */
+export interface Traffic {
+  orgId: string;
+  resourceId: number;
+  siteId: number | null;
+  bytesIn: number;
+  bytesOut: number;
+}
+
+interface SiteSum {
+  siteId: number;
+  bytesIn: number;
+  bytesOut: number;
+}
+
+/** How much went to and from sites and resources: added up in memory, and to the counters every few seconds (docs/adr/0093). */
+@Injectable()
+export class TrafficCounters implements OnModuleInit {
+  private sites = new Map<number, SiteSum>();
+  private hours = new Map<string, TrafficHour>();
+  private dropped = 0;
+  private readonly task = new PeriodicTask(TrafficCounters.name, {
+    failure: 'Traffic could not be added up',
+    retryMs: EVERY_MS,
+    run: () => this.write(),
+  });
+
+  constructor(
+    private readonly db: Db,
+    private readonly drain: Drain,
+    private readonly writes: LogWritesRepository,
+    private readonly siteTraffic: SiteTraffic,
+  ) {}
+
+  onModuleInit(): void {
+    const waiting = () => this.waiting;
+    const dropped = () => this.dropped;
+    queues.set('traffic', {
+      get waitingRows() {
+        return waiting();
+      },
+      get droppedRows() {
+        return dropped();
+      },
+    });
+    this.drain.register('flush', TrafficCounters.name, () => this.stop());
+  }
+
+  /** Of a resource that is no HTTP, at any time while it goes through. */
+  add(traffic: Traffic): void {
+    this.addSite(traffic);
+    this.addHour({ ...traffic, hour: hourOf(Date.now()), country: '', ...NO_REQUESTS });
+  }
+
+  /** Of a request that is over. */
+  addRequest(request: LoggedRequest): void {
+    const { orgId, resourceId, bytesIn, bytesOut, status } = request;
+    this.addSite(request);
+    this.addHour({
+      orgId,
+      resourceId,
+      hour: hourOf(request.time),
+      country: request.country ?? '',
+      requests: 1,
+      blocked: request.allowed ? 0 : 1,
+      clientErrors: status >= 400 && status < 500 ? 1 : 0,
+      serverErrors: status >= 500 ? 1 : 0,
+      bytesIn,
+      bytesOut,
+    });
+  }
+
+  private get waiting(): number {
+    return this.sites.size + this.hours.size;
+  }
+
+  private addSite({ siteId, bytesIn, bytesOut }: Pick<Traffic, 'siteId' | 'bytesIn' | 'bytesOut'>): void {
+    if (siteId === null || (bytesIn === 0 && bytesOut === 0)) return;
+    const sum = this.sites.get(siteId);
+    if (sum) {
+      sum.bytesIn += bytesIn;
+      sum.bytesOut += bytesOut;
+    } else if (this.hasRoom()) this.sites.set(siteId, { siteId, bytesIn, bytesOut });
+  }
+
+  private addHour(hour: TrafficHour): void {
+    const key = `${hour.resourceId} ${hour.hour} ${hour.country} ${hour.orgId}`;
+    const sum = this.hours.get(key);
+    if (sum) for (const name of SUMMED) sum[name] += hour[name];
+    else if (this.hasRoom()) this.hours.set(key, hour);
+  }
+
+  private hasRoom(): boolean {
+    this.task.wake(EVERY_MS);
+    if (this.waiting < MOST_SUMS) return true;
+    this.dropped++;
+    return false;
+  }
+
+  /** Takes what was added up and writes it; what could not be written now is added to what came meanwhile. */
+  private async write(): Promise<void> {
+    const { sites, hours } = this;
+    this.sites = new Map();
+    this.hours = new Map();
+    try {
+      await this.db.tx(async (tx) => {
+        if (sites.size > 0) await this.siteTraffic.add(tx, [...sites.values()]);
+        if (hours.size > 0) await this.writes.addTraffic(tx, [...hours.values()]);
+      });
+    } catch (error) {
+      if (!unavailable(error)) this.dropped += sites.size + hours.size;
+      else {
+        for (const sum of sites.values()) this.addSite(sum);
+        for (const sum of hours.values()) this.addHour(sum);
+      }
+      throw error;
+    }
+  }
+
+  /** @returns what was left, in words. */
+  private async stop(): Promise<string | undefined> {
+    if (await this.task.stop(CLOSE_MS)) await this.write().catch(() => undefined);
+    return this.waiting > 0 ? `${this.waiting} sums` : undefined;
+  }
+}
+
+const NO_REQUESTS = { requests: 0, blocked: 0, clientErrors: 0, serverErrors: 0 };
+const SUMMED = ['requests', 'blocked', 'clientErrors', 'serverErrors', 'bytesIn', 'bytesOut'] as const;
+
+const hourOf = (time: number): number => time - (time % HOUR_MS);
