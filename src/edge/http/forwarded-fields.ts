@@ -28,12 +28,12 @@ export interface Forwarding {
   /** Bytes of the body, or that these are not known yet; undefined where there is none. */
   body: number | 'chunked' | undefined;
   /** Of a websocket that was asked for. */
-  websocketKey?: string;
-  identity?: Identity;
+  websocketKey?: string | undefined;
+  identity?: Identity | undefined;
   /** Header auth took the visitor's credentials: they are not the target's. */
   withoutAuthorization: boolean;
   setHostHeader: string | null;
-  rules?: HeaderRules;
+  rules?: HeaderRules | undefined;
 }
 
 const DROP = 1;

@@ -32,8 +32,11 @@ export interface EdgeCall {
   wantBody(): void;
 }
 
-/** What is found out about a call on its way. */
-export interface KnownCall extends EdgeCall {
+/** A call, and what was found out about it. */
+export interface KnownCall {
+  call: EdgeCall;
+  /** Also as a trusted proxy says. */
+  scheme: 'http' | 'https';
   requestId: string;
   /** The visitor's, as far as proxies are believed. */
   client: string;
@@ -44,7 +47,6 @@ export interface KnownCall extends EdgeCall {
   route: Route;
   /** Whether an answer of ours is a page. */
   page: boolean;
-  begun: number;
 }
 
 /** What became of a call. */

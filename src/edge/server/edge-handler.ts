@@ -13,6 +13,7 @@ import { RouteLoader } from '../routing/route-loader.js';
 import { type Route, type RouteSettings, RouteTable } from '../routing/route-table.js';
 import type { EdgeCall, KnownCall } from './edge-call.js';
 import { Forwarder } from './forwarder.js';
+import type { Reply } from './reply.js';
 import { TargetDialer } from './target-dialer.js';
 
 /** Paths that are never a target's, on every host of a resource. */
@@ -53,15 +54,14 @@ export class EdgeHandler {
       this.decide(call);
     } catch (error) {
       this.logger.error({ err: error }, 'A request to the edge could not be answered');
-      if (call.reply.begun) call.reply.cut();
-      else this.refuse(call, 'bad_gateway');
+      this.refuse(call.reply, 'bad_gateway', randomUUID(), false);
     }
   }
 
   /** Answers what is no request, or none that is taken; a connection on which it came is not read on. */
-  problem(call: Pick<EdgeCall, 'reply' | 'rawHeaders'>, { status }: RequestProblem): void {
+  problem(reply: Reply, { status }: RequestProblem): void {
     const answer = edgeAnswer(PROBLEMS[status], randomUUID(), false);
-    this.write(call, { ...answer, fields: [...answer.fields, 'Connection', 'close'] });
+    answerWith(reply, { ...answer, fields: [...answer.fields, 'Connection', 'close'] });
   }
 
   private decide(call: EdgeCall): void {
@@ -72,23 +72,14 @@ export class EdgeHandler {
     const scheme = trusted ? (forwardedScheme(rawHeaders) ?? call.scheme) : call.scheme;
     const requestId = requestIdOf(rawHeaders, trusted);
     const page = wantsPage(checked.method, acceptOf(rawHeaders));
-    const refuse = (code: EdgeCode, texts?: PageTexts) => this.refuse({ ...call, requestId, page }, code, texts);
+    const refuse = (code: EdgeCode, texts?: PageTexts) => this.refuse(call.reply, code, requestId, page, texts);
 
     const path = parsePath(checked.target);
     if (!path) return refuse('bad_request');
     const route = this.table.find(checked.host.name);
     if (!route) return refuse(this.loader.isLoaded ? 'unknown_host' : 'stale');
-    const known: KnownCall = Object.assign(call, {
-      requestId,
-      client,
-      trusted,
-      scheme,
-      host: hostText(checked.host),
-      path,
-      route,
-      page,
-      begun: performance.now(),
-    });
+    const host = hostText(checked.host);
+    const known: KnownCall = { call, scheme, requestId, client, trusted, host, path, route, page };
     if (path.path.startsWith(OWN_PATHS) || path.path.startsWith(ACME_PATHS)) return refuse('not_found');
     if (this.loader.ageSeconds > this.staleSeconds) return refuse('stale');
     const { settings } = route;
@@ -101,9 +92,9 @@ export class EdgeHandler {
     this.forward(known);
   }
 
-  private forward(call: KnownCall): void {
-    this.forwarder.forward(call, { withoutAuthorization: false }, (end) => {
-      if ('failed' in end) this.refuse(call, end.failed);
+  private forward(known: KnownCall): void {
+    this.forwarder.forward(known, { withoutAuthorization: false }, (end) => {
+      if ('failed' in end) this.refuse(known.call.reply, end.failed, known.requestId, known.page);
     });
   }
 
@@ -114,25 +105,21 @@ export class EdgeHandler {
     return maintenance.type === 'forced' || !route.targets.isAnyAvailable(this.dialer.statesOf(route));
   }
 
-  private visitorOf({ client, peer }: KnownCall): Visitor {
+  private visitorOf({ client, call: { peer } }: KnownCall): Visitor {
     if (client !== peer.address) return new Visitor(client, this.geography);
     return (peer.visitor ??= new Visitor(client, this.geography));
   }
 
-  private refuse(
-    call: Pick<EdgeCall, 'reply' | 'rawHeaders'> & { requestId?: string; page?: boolean },
-    code: EdgeCode,
-    texts?: PageTexts,
-  ): void {
-    this.write(call, edgeAnswer(code, call.requestId ?? randomUUID(), call.page ?? false, texts));
+  private refuse(reply: Reply, code: EdgeCode, requestId: string, page: boolean, texts?: PageTexts): void {
+    answerWith(reply, edgeAnswer(code, requestId, page, texts));
   }
+}
 
-  private write({ reply }: Pick<EdgeCall, 'reply'>, { status, fields, body }: EdgeAnswer): void {
-    if (reply.begun) return reply.cut();
-    reply.head(status, '', fields, body.length);
-    reply.body(body);
-    reply.end([]);
-  }
+function answerWith(reply: Reply, { status, fields, body }: EdgeAnswer): void {
+  if (reply.begun) return reply.cut();
+  reply.head(status, '', fields, body.length);
+  reply.body(body);
+  reply.end([]);
 }
 
 function requestIdOf(rawHeaders: readonly string[], trusted: boolean): string {

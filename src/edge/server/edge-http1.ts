@@ -32,7 +32,7 @@ export function createEdgeHttp1(handler: EdgeHandler): Server {
     const reply = new Http1Reply(response);
     const { rawHeaders } = request;
     const checked = checkRequest(request.method!, request.url!, request.httpVersion, rawHeaders);
-    if ('problem' in checked) return handler.problem({ reply, rawHeaders }, checked);
+    if ('problem' in checked) return handler.problem(reply, checked);
     handler.handle({
       checked,
       rawHeaders,
@@ -87,7 +87,7 @@ function takeWebsocket(
   const { rawHeaders } = request;
   const reply = new Http1Reply(response);
   const checked = checkRequest(request.method!, request.url!, request.httpVersion, rawHeaders);
-  if ('problem' in checked) return handler.problem({ reply, rawHeaders }, checked);
+  if ('problem' in checked) return handler.problem(reply, checked);
   const join: EdgeCall['join'] = ({ status, reason, fields }, rest, link, over) => {
     response.removeAllListeners('close');
     response.detachSocket(socket);

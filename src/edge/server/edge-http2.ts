@@ -51,7 +51,7 @@ function take(handler: EdgeHandler, stream: ServerHttp2Stream, flags: number, ra
   if ('problem' in checked) {
     // What can be read in two ways is no request of this protocol (RFC 9113 §8.1.1).
     if (checked.status === 400) return stream.close(NGHTTP2_PROTOCOL_ERROR);
-    return handler.problem({ reply, rawHeaders }, checked);
+    return handler.problem(reply, checked);
   }
   const { session } = stream;
   if (!session || session.destroyed) return;

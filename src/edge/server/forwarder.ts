@@ -13,7 +13,7 @@ import { STICKY_COOKIE } from '../http/own-names.js';
 import { UnwritableRequest } from '../http/request-writer.js';
 import type { Fields } from '../http/response-head.js';
 import type { RouteSettings } from '../routing/route-table.js';
-import { mayTryNext, type StoredTarget, stickyValue } from '../routing/targets.js';
+import { mayTryNext, type StoredTarget, stickyValue, type TargetStates } from '../routing/targets.js';
 import { TunnelRefusal } from '../tunnels/tunnel-stream.js';
 import type { CallEnd, KnownCall } from './edge-call.js';
 import { Exchange, type ExchangeEnd, type OutgoingRequest } from './exchange.js';
@@ -31,8 +31,10 @@ export interface Admission {
 }
 
 /** A call on its way to targets. */
-interface Trip extends KnownCall {
+interface Trip {
+  known: KnownCall;
   admission: Admission;
+  states: TargetStates;
   tried: number[];
   wish: ((targetId: number) => boolean) | undefined;
   over(end: CallEnd | { failed: EdgeCode; target?: StoredTarget }): void;
@@ -58,8 +60,9 @@ export class Forwarder {
   }
 
   /** @param over called once: with what was answered, or with the code of what is to be answered. */
-  forward(call: KnownCall, admission: Admission, over: Trip['over']): void {
-    this.attempt({ ...call, admission, tried: [], wish: this.wishOf(call), over });
+  forward(known: KnownCall, admission: Admission, over: Trip['over']): void {
+    const states = this.dialer.statesOf(known.route);
+    this.attempt({ known, admission, states, tried: [], wish: this.wishOf(known), over });
   }
 
   /** Ends what has taken too long. */
@@ -68,15 +71,15 @@ export class Forwarder {
   }
 
   private attempt(trip: Trip): void {
-    const { route, path, tried, wish } = trip;
-    const target = route.targets.choose(path.path, this.dialer.statesOf(route), tried, wish);
+    const { known, states, tried, wish } = trip;
+    const target = known.route.targets.choose(known.path.path, states, tried, wish);
     if (typeof target === 'string') trip.over({ failed: target });
     else this.send(trip, target);
   }
 
   private send(trip: Trip, target: StoredTarget, anew = false): void {
-    const { checked, route } = trip;
-    const repeatable = IDEMPOTENT.has(checked.method) && trip.websocketKey === undefined;
+    const { call, route } = trip.known;
+    const repeatable = IDEMPOTENT.has(call.checked.method) && call.websocketKey === undefined;
     let link: TargetLink | undefined;
     try {
       const request = this.requestOf(trip, target);
@@ -85,7 +88,7 @@ export class Forwarder {
       if (!link) return this.next(trip, target, 'site_offline', true, 0);
       const { used } = link;
       const at = link;
-      const exchange: Exchange = new Exchange(at, request, trip.reply, (end) => {
+      const exchange: Exchange = new Exchange(at, request, call.reply, (end) => {
         this.exchanges.delete(exchange);
         this.settled(trip, target, exchange, at, used, end);
       });
@@ -114,15 +117,15 @@ export class Forwarder {
         targetId: target.targetId,
         siteId: target.siteId,
         bytesIn: exchange.bodyBytesSent + bytes.in,
-        bytesOut: trip.reply.bytes + bytes.out,
+        bytesOut: trip.known.call.reply.bytes + bytes.out,
       });
     switch (end.how) {
       case 'whole':
-        if (exchange.isReusable) this.dialer.putBack(trip.route, target, link);
+        if (exchange.isReusable) this.dialer.putBack(trip.known.route, target, link);
         else link.drop();
         return done(exchange.status);
       case 'upgraded':
-        return trip.join!(end.head, end.rest, link, (bytes) => done(101, null, bytes));
+        return trip.known.call.join!(end.head, end.rest, link, (bytes) => done(101, null, bytes));
       case 'cut':
         return done(exchange.status, 'bad_gateway');
       case 'gone':
@@ -130,7 +133,10 @@ export class Forwarder {
       case 'failed': {
         // The target had ended an idle link, or was doing so: this says nothing about its health.
         const stale = used && end.silent && !end.refused;
-        if (stale && mayTryNext({ method: trip.checked.method, bodyBytesSent: exchange.bodyBytesSent, refused: false }))
+        if (
+          stale &&
+          mayTryNext({ method: trip.known.call.checked.method, bodyBytesSent: exchange.bodyBytesSent, refused: false })
+        )
           return this.send(trip, target, true);
         return this.next(
           trip,
@@ -155,64 +161,68 @@ export class Forwarder {
   ): void {
     trip.tried.push(target.targetId);
     const may =
-      !waited && trip.tried.length < MAX_TARGETS && mayTryNext({ method: trip.checked.method, bodyBytesSent, refused });
-    const { route, path, tried } = trip;
-    const other = may && route.targets.choose(path.path, this.dialer.statesOf(route), tried);
+      !waited &&
+      trip.tried.length < MAX_TARGETS &&
+      mayTryNext({ method: trip.known.call.checked.method, bodyBytesSent, refused });
+    const { known, states, tried } = trip;
+    const other = may && known.route.targets.choose(known.path.path, states, tried);
     if (other && typeof other !== 'string') this.send(trip, other);
     else trip.over({ failed: code, target });
   }
 
   /** @returns undefined where a rewrite makes no path */
   private requestOf(trip: Trip, target: StoredTarget): OutgoingRequest | undefined {
-    const { route, path, checked, body, websocketKey, scheme } = trip;
+    const { known, admission } = trip;
+    const { call, route, path, scheme } = known;
+    const { checked, body, websocketKey } = call;
     const to = route.targets.rewrite(target, path.path, path.query);
     if (to === undefined) return undefined;
     const forwarding: Forwarding = {
-      peer: trip.peer.address,
-      client: trip.client,
-      trusted: trip.trusted,
+      peer: call.peer.address,
+      client: known.client,
+      trusted: known.trusted,
       scheme,
-      host: trip.host,
+      host: known.host,
       port: checked.host.port ?? (scheme === 'https' ? 443 : 80),
-      requestId: trip.requestId,
+      requestId: known.requestId,
       body: body?.length,
-      ...(websocketKey === undefined ? {} : { websocketKey }),
-      ...(trip.admission.identity ? { identity: trip.admission.identity } : {}),
-      withoutAuthorization: trip.admission.withoutAuthorization,
+      websocketKey,
+      identity: admission.identity,
+      withoutAuthorization: admission.withoutAuthorization,
       setHostHeader: route.settings.setHostHeader,
-      ...this.rulesOf(route.settings),
+      rules: this.rulesOf(route.settings),
     };
     return {
       method: checked.websocket ? 'GET' : checked.method,
       target: to,
-      fields: requestFields(trip.rawHeaders, forwarding),
+      fields: requestFields(call.rawHeaders, forwarding),
       body,
       websocketKey,
       answerFields: this.stickyFields(trip, target),
     };
   }
 
-  private rulesOf(settings: RouteSettings): { rules?: HeaderRules } {
-    if (!settings.headers) return {};
+  private rulesOf(settings: RouteSettings): HeaderRules | undefined {
+    if (!settings.headers) return undefined;
     let known = this.rules.get(settings);
     if (!known) this.rules.set(settings, (known = { rules: compileHeaderRules(settings.headers) }));
-    return known.rules ? { rules: known.rules } : {};
+    return known.rules;
   }
 
-  private wishOf({ route, rawHeaders, scheme }: KnownCall): Trip['wish'] {
+  private wishOf({ route, call, scheme }: KnownCall): Trip['wish'] {
     const { stickySession, resourceId } = route.settings;
     if (!stickySession) return undefined;
-    const values = cookiesNamed(rawHeaders, hostCookieName(STICKY_COOKIE, scheme === 'https'));
+    const values = cookiesNamed(call.rawHeaders, hostCookieName(STICKY_COOKIE, scheme === 'https'));
     if (values.length === 0) return undefined;
     return (targetId) => values.includes(stickyValue(this.stickyKey, resourceId, targetId));
   }
 
-  private stickyFields({ route, wish, scheme }: Trip, { targetId }: StoredTarget): Fields {
-    const { stickySession, resourceId } = route.settings;
+  private stickyFields({ known, wish }: Trip, { targetId }: StoredTarget): Fields {
+    const { stickySession, resourceId } = known.route.settings;
     if (!stickySession || wish?.(targetId)) return [];
     return [
       'Set-Cookie',
-      setCookie(STICKY_COOKIE, stickyValue(this.stickyKey, resourceId, targetId), scheme === 'https'),
+      setCookie(STICKY_COOKIE, stickyValue(this.stickyKey, resourceId, targetId), known.scheme === 'https'),
     ];
   }
 }
