@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer as createWebServer, get } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gatehouse-demo-'));
 // PostgreSQL does not run as root; under root it is another account that must get through.
 chmodSync(folder, 0o711);
 const port = await freePort();
+const edgePort = await freePort();
 const rootKey = `demo${randomBytes(6).toString('hex')}.${randomBytes(24).toString('hex')}`;
 const url = `http://127.0.0.1:${port}`;
 /** @typedef {import('node:child_process').ChildProcess & { label: string, output: string[] }} Child */
@@ -45,7 +47,7 @@ async function main() {
   const started = Date.now();
   const server = run('server', [join(root, 'dist/src/main.js')], {
     PORT: String(port),
-    EDGE_PORT: '0',
+    EDGE_PORT: String(edgePort),
     HOST: '127.0.0.1',
     DATA_DIR: join(folder, 'data'),
     ROOT_API_KEY: rootKey,
@@ -109,6 +111,8 @@ async function main() {
     `The machine was not told why; the operator is: "${claims[0].reason}", hardware id ${claims[0].hardwareId}, from ${claims[0].address}.`,
   );
 
+  await webApp(approved.sites[0].siteId);
+
   say('What the feed says');
   const { events } = await api('GET', '/org/default/events?limit=1000');
   for (const [type, n] of Object.entries(count(events.map((e) => e.type)))) tell(`${String(n).padStart(3)} × ${type}`);
@@ -119,6 +123,42 @@ async function main() {
     await ended;
   };
   await instances({ url, folder, stopServer, api, run, until, freePort, say, tell });
+}
+
+/** A web server that only the agent of a site can reach is fetched through the edge. */
+async function webApp(siteId) {
+  say('A web app behind one of them gets a public name');
+  const app = createWebServer((request, response) => response.end(`hello from the floor, ${request.url}`));
+  await once(app.listen(0, '127.0.0.1'), 'listening');
+  const { domains } = await api('GET', '/org/default/domains');
+  const { resourceId, fullDomain } = await api('PUT', '/org/default/resource', {
+    name: 'My app',
+    http: true,
+    protocol: 'tcp',
+    domainId: domains[0].domainId,
+    subdomain: 'my-app',
+  });
+  await api('PUT', `/resource/${resourceId}/target`, {
+    siteId,
+    ip: '127.0.0.1',
+    port: /** @type {import('node:net').AddressInfo} */ (app.address()).port,
+    method: 'http',
+  });
+  await api('POST', `/resource/${resourceId}`, { sso: false });
+  const answer = await until('the app is served', () => fetchByName(fullDomain, '/line/4'));
+  tell(`http://${fullDomain}:${edgePort}/line/4 → ${answer}`);
+  app.close();
+}
+
+/** Names below localhost lead to this machine in browsers, but not in every resolver. @returns the text of a 200, else undefined */
+function fetchByName(host, path) {
+  return new Promise((done, failed) => {
+    get({ host: '127.0.0.1', port: edgePort, path, headers: { host: `${host}:${edgePort}` } }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+      answer.on('end', () => done(answer.statusCode === 200 ? text : undefined));
+    }).on('error', failed);
+  });
 }
 
 function agent(hardwareId, key, flags = []) {

@@ -322,6 +322,26 @@ describe('decisions', () => {
   });
 });
 
+it('requests are in the log, with what decided and where they went', async () => {
+  const { resourceId, host: name } = await edge.resource();
+  const targetId = await edge.target(resourceId, siteId, target.port);
+  await edge.serves(name);
+  await edge.ask(name, { method: 'POST', path: '/echo?token=s3cret' }, 'body');
+  await edge.app.root.expect('POST', `/resource/${resourceId}`, { blockAccess: true });
+  await until(async () => (await edge.get(name, '/blocked')).status === 403);
+  const rows = (path: string) =>
+    edge.app.sql<{ status: number }>(
+      `SELECT status, code, method, host, query, bytes_in AS "bytesIn", bytes_out AS "bytesOut", target_id AS "targetId", site_id AS "siteId"
+       FROM request_log WHERE resource_id = $1 AND path = $2 ORDER BY status DESC LIMIT 1`,
+      [resourceId, path],
+    );
+  await until(async () => (await rows('/blocked'))[0]?.status === 403 && (await rows('/echo')).length > 0);
+  const [echo] = await rows('/echo');
+  expect(echo).toMatchObject({ status: 201, code: null, method: 'POST', host: name, bytesIn: 4, bytesOut: 4, targetId, siteId });
+  expect(JSON.stringify(echo)).not.toContain('s3cret');
+  expect((await rows('/blocked'))[0]).toMatchObject({ code: 'forbidden', targetId: null });
+});
+
 describe('what has two readings', () => {
   it.each([
     ['both lengths', 'POST / HTTP/1.1\r\nHost: H\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],

@@ -1,6 +1,7 @@
 import type { EdgeCode } from '../http/error-pages.js';
 import type { CheckedRequest } from '../http/request-checks.js';
 import type { ResponseHead } from '../http/response-parser.js';
+import type { RequestEntry } from '../logs/entries.js';
 import type { Visitor } from '../policy/rules.js';
 import type { RequestPath } from '../routing/path.js';
 import type { Route } from '../routing/route-table.js';
@@ -47,6 +48,9 @@ export interface KnownCall {
   route: Route;
   /** Whether an answer of ours is a page. */
   page: boolean;
+  /** When it came, by `performance.now()`. */
+  came: number;
+  decidedBy: RequestEntry['decidedBy'];
 }
 
 /** What became of a call. */

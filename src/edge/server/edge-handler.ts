@@ -4,6 +4,8 @@ import { Config, trustedProxies } from '#platform';
 import { type EdgeAnswer, type EdgeCode, edgeAnswer, type PageTexts, wantsPage } from '../http/error-pages.js';
 import { isRequestId } from '../http/forwarded-fields.js';
 import type { RequestProblem } from '../http/request-checks.js';
+import type { RequestEntry } from '../logs/entries.js';
+import { RequestLog } from '../logs/request-log.js';
 import { clientAddress, forwardedScheme } from '../policy/client-address.js';
 import { Geography } from '../policy/geography.js';
 import { Visitor } from '../policy/rules.js';
@@ -11,7 +13,8 @@ import type { Host } from '../routing/host-table.js';
 import { parsePath } from '../routing/path.js';
 import { RouteLoader } from '../routing/route-loader.js';
 import { type Route, type RouteSettings, RouteTable } from '../routing/route-table.js';
-import type { EdgeCall, KnownCall } from './edge-call.js';
+import type { StoredTarget } from '../routing/targets.js';
+import type { CallEnd, EdgeCall, KnownCall } from './edge-call.js';
 import { Forwarder } from './forwarder.js';
 import type { Reply } from './reply.js';
 import { TargetDialer } from './target-dialer.js';
@@ -41,6 +44,7 @@ export class EdgeHandler {
     private readonly geography: Geography,
     private readonly dialer: TargetDialer,
     private readonly forwarder: Forwarder,
+    private readonly log: RequestLog,
     config: Config,
   ) {
     this.trusts = trustedProxies(config);
@@ -54,7 +58,7 @@ export class EdgeHandler {
       this.decide(call);
     } catch (error) {
       this.logger.error({ err: error }, 'A request to the edge could not be answered');
-      this.refuse(call.reply, 'bad_gateway', randomUUID(), false);
+      refuseWith(call.reply, 'bad_gateway', randomUUID(), false);
     }
   }
 
@@ -71,15 +75,30 @@ export class EdgeHandler {
       : { client: peer.address, trusted: false };
     const scheme = trusted ? (forwardedScheme(rawHeaders) ?? call.scheme) : call.scheme;
     const requestId = requestIdOf(rawHeaders, trusted);
-    const page = wantsPage(checked.method, acceptOf(rawHeaders));
-    const refuse = (code: EdgeCode, texts?: PageTexts) => this.refuse(call.reply, code, requestId, page, texts);
-
-    const path = parsePath(checked.target);
-    if (!path) return refuse('bad_request');
-    const route = this.table.find(checked.host.name);
-    if (!route) return refuse(this.loader.isLoaded ? 'unknown_host' : 'stale');
+    const page = wantsPage(checked.method, fieldOf(rawHeaders, 'accept'));
+    const came = performance.now();
     const host = hostText(checked.host);
-    const known: KnownCall = { call, scheme, requestId, client, trusted, host, path, route, page };
+    const path = parsePath(checked.target);
+    const route = this.table.find(checked.host.name);
+    if (!path || !route) {
+      const code = !path ? 'bad_request' : this.loader.isLoaded ? 'unknown_host' : 'stale';
+      const end = refuseWith(call.reply, code, requestId, page);
+      return this.log.record(entryOf({ call, scheme, requestId, client, host, came, decidedBy: null }, end));
+    }
+    const known: KnownCall = {
+      call,
+      scheme,
+      requestId,
+      client,
+      trusted,
+      host,
+      path,
+      route,
+      page,
+      came,
+      decidedBy: null,
+    };
+    const refuse = (code: EdgeCode, texts?: PageTexts) => this.refuse(known, code, texts);
     if (path.path.startsWith(OWN_PATHS) || path.path.startsWith(ACME_PATHS)) return refuse('not_found');
     if (this.loader.ageSeconds > this.staleSeconds) return refuse('stale');
     const { settings } = route;
@@ -87,14 +106,19 @@ export class EdgeHandler {
     if (this.isDown(route)) return refuse('maintenance', textsOf(settings));
     if (path.ambiguous && (route.rules.decidesByPath || route.targets.decidesByPath)) return refuse('bad_request');
     const verdict = route.rules.judge(this.visitorOf(known), path.path);
+    if (verdict && verdict.action !== 'PASS') known.decidedBy = { ruleId: verdict.ruleId };
     if (verdict?.action === 'DROP') return refuse('forbidden');
-    if (verdict?.action !== 'ACCEPT' && isProtected(settings)) return refuse('unauthenticated');
+    if (verdict?.action !== 'ACCEPT') {
+      if (isProtected(settings)) return refuse('unauthenticated');
+      known.decidedBy = { authentication: 'none' };
+    }
     this.forward(known);
   }
 
   private forward(known: KnownCall): void {
     this.forwarder.forward(known, { withoutAuthorization: false }, (end) => {
-      if ('failed' in end) this.refuse(known.call.reply, end.failed, known.requestId, known.page);
+      if ('failed' in end) this.refuse(known, end.failed, undefined, end.target);
+      else this.log.record(entryOf(known, end, this.geography.country(known.client)));
     });
   }
 
@@ -110,9 +134,17 @@ export class EdgeHandler {
     return (peer.visitor ??= new Visitor(client, this.geography));
   }
 
-  private refuse(reply: Reply, code: EdgeCode, requestId: string, page: boolean, texts?: PageTexts): void {
-    answerWith(reply, edgeAnswer(code, requestId, page, texts));
+  private refuse(known: KnownCall, code: EdgeCode, texts?: PageTexts, target?: StoredTarget): void {
+    const end = refuseWith(known.call.reply, code, known.requestId, known.page, texts);
+    this.log.record(entryOf(known, { ...end, ...target }, this.geography.country(known.client)));
   }
+}
+
+/** Answers with a page or JSON of ours. */
+function refuseWith(reply: Reply, code: EdgeCode, requestId: string, page: boolean, texts?: PageTexts): CallEnd {
+  const answer = edgeAnswer(code, requestId, page, texts);
+  answerWith(reply, answer);
+  return { status: answer.status, code, targetId: null, siteId: null, bytesIn: 0, bytesOut: answer.body.length };
 }
 
 function answerWith(reply: Reply, { status, fields, body }: EdgeAnswer): void {
@@ -122,16 +154,47 @@ function answerWith(reply: Reply, { status, fields, body }: EdgeAnswer): void {
   reply.end([]);
 }
 
-function requestIdOf(rawHeaders: readonly string[], trusted: boolean): string {
-  if (trusted)
-    for (let i = 0; i < rawHeaders.length; i += 2)
-      if (rawHeaders[i]!.toLowerCase() === 'x-request-id' && isRequestId(rawHeaders[i + 1]!)) return rawHeaders[i + 1]!;
-  return randomUUID();
+function entryOf(
+  known: Pick<KnownCall, 'call' | 'scheme' | 'requestId' | 'client' | 'host' | 'came' | 'decidedBy'> & { route?: Route },
+  { status, code, targetId, siteId, bytesIn, bytesOut }: CallEnd,
+  country?: string,
+): RequestEntry {
+  const { call, scheme, requestId, client, host, came, decidedBy, route } = known;
+  const durationMs = performance.now() - came;
+  return {
+    time: Date.now() - durationMs,
+    requestId,
+    resourceId: route?.settings.resourceId ?? null,
+    orgId: route?.settings.orgId ?? null,
+    host,
+    method: call.checked.method,
+    path: call.checked.target,
+    scheme,
+    status,
+    code,
+    bytesIn,
+    bytesOut,
+    durationMs,
+    address: client,
+    user: null,
+    decidedBy,
+    targetId,
+    siteId,
+    userAgent: fieldOf(call.rawHeaders, 'user-agent') ?? null,
+    tls: scheme === 'https',
+    country: country ?? null,
+  };
 }
 
-function acceptOf(rawHeaders: readonly string[]): string | undefined {
+function requestIdOf(rawHeaders: readonly string[], trusted: boolean): string {
+  const given = trusted ? fieldOf(rawHeaders, 'x-request-id') : undefined;
+  return given !== undefined && isRequestId(given) ? given : randomUUID();
+}
+
+/** The first of a name, which is in lower case. */
+function fieldOf(rawHeaders: readonly string[], name: string): string | undefined {
   for (let i = 0; i < rawHeaders.length; i += 2)
-    if (rawHeaders[i]!.length === 6 && rawHeaders[i]!.toLowerCase() === 'accept') return rawHeaders[i + 1];
+    if (rawHeaders[i]!.length === name.length && rawHeaders[i]!.toLowerCase() === name) return rawHeaders[i + 1];
   return undefined;
 }
 
