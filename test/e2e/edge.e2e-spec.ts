@@ -337,7 +337,16 @@ it('requests are in the log, with what decided and where they went', async () =>
     );
   await until(async () => (await rows('/blocked'))[0]?.status === 403 && (await rows('/echo')).length > 0);
   const [echo] = await rows('/echo');
-  expect(echo).toMatchObject({ status: 201, code: null, method: 'POST', host: name, bytesIn: 4, bytesOut: 4, targetId, siteId });
+  expect(echo).toMatchObject({
+    status: 201,
+    code: null,
+    method: 'POST',
+    host: name,
+    bytesIn: 4,
+    bytesOut: 4,
+    targetId,
+    siteId,
+  });
   expect(JSON.stringify(echo)).not.toContain('s3cret');
   expect((await rows('/blocked'))[0]).toMatchObject({ code: 'forbidden', targetId: null });
 });

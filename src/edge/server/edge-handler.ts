@@ -83,7 +83,7 @@ export class EdgeHandler {
     if (!path || !route) {
       const code = !path ? 'bad_request' : this.loader.isLoaded ? 'unknown_host' : 'stale';
       const end = refuseWith(call.reply, code, requestId, page);
-      return this.log.record(entryOf({ call, scheme, requestId, client, host, came, decidedBy: null }, end));
+      return this.log.record(entryOf({ call, scheme, requestId, client, came, decidedBy: null }, end));
     }
     const known: KnownCall = {
       call,
@@ -136,7 +136,8 @@ export class EdgeHandler {
 
   private refuse(known: KnownCall, code: EdgeCode, texts?: PageTexts, target?: StoredTarget): void {
     const end = refuseWith(known.call.reply, code, known.requestId, known.page, texts);
-    this.log.record(entryOf(known, { ...end, ...target }, this.geography.country(known.client)));
+    const to = { targetId: target?.targetId ?? null, siteId: target?.siteId ?? null };
+    this.log.record(entryOf(known, { ...end, ...to }, this.geography.country(known.client)));
   }
 }
 
@@ -155,18 +156,20 @@ function answerWith(reply: Reply, { status, fields, body }: EdgeAnswer): void {
 }
 
 function entryOf(
-  known: Pick<KnownCall, 'call' | 'scheme' | 'requestId' | 'client' | 'host' | 'came' | 'decidedBy'> & { route?: Route },
+  known: Pick<KnownCall, 'call' | 'scheme' | 'requestId' | 'client' | 'came' | 'decidedBy'> & {
+    route?: Route;
+  },
   { status, code, targetId, siteId, bytesIn, bytesOut }: CallEnd,
   country?: string,
 ): RequestEntry {
-  const { call, scheme, requestId, client, host, came, decidedBy, route } = known;
+  const { call, scheme, requestId, client, came, decidedBy, route } = known;
   const durationMs = performance.now() - came;
   return {
     time: Date.now() - durationMs,
     requestId,
     resourceId: route?.settings.resourceId ?? null,
     orgId: route?.settings.orgId ?? null,
-    host,
+    host: call.checked.host.name,
     method: call.checked.method,
     path: call.checked.target,
     scheme,
