@@ -3,6 +3,8 @@ export { ApiKey } from './api-keys/api-key.entity.js';
 export { ApiKeysService, type RootKeyView } from './api-keys/api-keys.service.js';
 export { outOfService } from './closed-orgs.js';
 export { CreatedBy, createdBy } from './created-by.dto.js';
+export { LastUses, type Use } from './last-uses.js';
+export { LateWork } from './mailboxes/late-work.js';
 export { IsMailbox } from './mailboxes/mailbox.js';
 export { MailboxesService } from './mailboxes/mailboxes.service.js';
 export { PasswordResetsService } from './mailboxes/password-resets.service.js';

@@ -233,6 +233,20 @@ describe('loadConfig', () => {
     });
   });
 
+  it.each([
+    ['https://gate.example.com', 'example.com', 'example.com'],
+    ['https://gate.example.com:8443', 'apps.example.com', 'example.com'],
+    ['https://gate.acme.co.uk', 'apps.acme.co.uk', 'acme.co.uk'],
+    ['https://gate.example.net', 'apps.example.com', undefined],
+    ['https://gate.co.uk', 'apps.other.co.uk', undefined],
+    ['http://gate.localhost', 'apps.gate.localhost', undefined],
+    ['http://localhost', 'localhost', undefined],
+    ['http://192.0.2.1', 'example.com', undefined],
+  ])('mentions that dashboard %s and resources on %s share a domain: %s', (PUBLIC_URL, BASE_DOMAIN, shared) => {
+    const { hints } = readEnvironment({ PUBLIC_URL, BASE_DOMAIN }, folder);
+    expect(hints).toEqual(shared === undefined ? [] : [expect.stringContaining(`are both on ${shared}:`)]);
+  });
+
   it("refuses a DATA_DIR with somebody else's files and leaves them alone", () => {
     writeFileSync(join(folder, 'thesis.txt'), 'mine');
     expect(() => loadConfig({ DATA_DIR: folder }, folder)).toThrow(/DATA_DIR .* not Gatehouse's/);

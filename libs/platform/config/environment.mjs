@@ -1,6 +1,7 @@
 // @ts-check
 // The variables as they are given, and all that is wrong with them. Plain Node, since `npm start` asks before anything is installed.
 import { existsSync, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 // Past the library's index, which is no plain Node.
@@ -34,6 +35,7 @@ export function readEnvironment(env, cwd) {
   const hints = mistypedNames(Object.keys(given).filter(looksLikeOurs), variables).map(
     ([name, known]) => `${name} in the environment is not a variable of Gatehouse; did you mean ${known}?`,
   );
+  hints.push(...sharedDomain(textOf(variables, 'PUBLIC_URL'), textOf(variables, 'BASE_DOMAIN')));
   const files = /** @type {const} */ ([
     'TLS_CERT_FILE',
     'TLS_KEY_FILE',
@@ -47,6 +49,27 @@ export function readEnvironment(env, cwd) {
     return unread.length > 0 || name !== 'CLIENT_CERT_SECRET_FILE' ? unread : shortSecret(name, resolve(cwd, value));
   });
   return { variables, problems: [...unreadable, ...mistyped, ...problemsOf(variables), ...files], hints };
+}
+
+/**
+ * Applications on the dashboard's registrable domain can set cookies that reach it, and count as the same site (docs/edge-access.md). Which
+ * domains are registrable is guessed: two labels, three below such as `co.uk`.
+ *
+ * @param {string} publicUrl
+ * @param {string} baseDomain
+ */
+function sharedDomain(publicUrl, baseDomain) {
+  if (!URL.canParse(publicUrl) || baseDomain === '') return [];
+  const dashboard = new URL(publicUrl).hostname;
+  if (isIP(dashboard)) return [];
+  const [ours, theirs] = [dashboard, baseDomain.toLowerCase()].map((name) => {
+    const labels = name.split('.');
+    return labels.slice(/^(?:com?|net|org|gov|ac|edu)\.\w\w$/.test(labels.slice(-2).join('.')) ? -3 : -2).join('.');
+  });
+  if (ours !== theirs || !ours?.includes('.') || ours.endsWith('.localhost')) return [];
+  return [
+    `The dashboard (PUBLIC_URL) and resources (BASE_DOMAIN) are both on ${ours}: what is published there can set cookies for the dashboard. Give it a domain of its own.`,
+  ];
 }
 
 /**

@@ -8,13 +8,20 @@ export interface SealedApart {
 }
 
 /** What a keyed hash tells apart; each has a key of its own. */
-export type MacPurpose =
-  | 'idempotent-body'
-  | 'shared-secret'
-  | 'bundle-random'
-  | 'unknown-psk'
-  | 'renewal-challenge'
-  | 'sticky-target';
+const MAC_PURPOSES = [
+  'idempotent-body',
+  'shared-secret',
+  'bundle-random',
+  'unknown-psk',
+  'renewal-challenge',
+  'resource-session',
+  'known-browser',
+  'resource-login',
+  'mail-code',
+  'assertion-key',
+  'sticky-target',
+] as const;
+export type MacPurpose = (typeof MAC_PURPOSES)[number];
 
 /** A sealed value begins with the id of the master key that it is sealed under: the first bytes of its fingerprint. */
 export const KEY_ID_BYTES = 4;
@@ -48,14 +55,10 @@ class MasterKey {
     const derive = (label: string) => Buffer.from(hkdfSync('sha256', bytes, Buffer.alloc(0), `gatehouse/${label}`, 32));
     this.encryption = derive('encryption/1');
     this.tokens = derive('session-token/1');
-    this.macs = {
-      'idempotent-body': derive('idempotent-body/1'),
-      'shared-secret': derive('shared-secret/1'),
-      'bundle-random': derive('bundle-random/1'),
-      'unknown-psk': derive('unknown-psk/1'),
-      'renewal-challenge': derive('renewal-challenge/1'),
-      'sticky-target': derive('sticky-target/1'),
-    };
+    this.macs = Object.fromEntries(MAC_PURPOSES.map((purpose) => [purpose, derive(`${purpose}/1`)])) as Record<
+      MacPurpose,
+      Buffer
+    >;
     const fingerprint = derive('fingerprint/1');
     this.fingerprint = fingerprint.toString('hex');
     this.id = fingerprint.subarray(0, KEY_ID_BYTES);
@@ -133,6 +136,12 @@ export class KeyRing {
   /** Whether it is `mac` of the value, under whichever key. */
   isMac(purpose: MacPurpose, value: string, mac: Uint8Array): boolean {
     return this.keys.some((key) => sameBytes(key.mac(purpose, value), mac));
+  }
+
+  /** `mac` under each key that is held; the one that is written with first. */
+  macsOf(purpose: MacPurpose, value: string): Buffer[] {
+    const current = this.current();
+    return [current, ...this.keys.filter((key) => key !== current)].map((key) => key.mac(purpose, value));
   }
 
   /** @returns HMAC-SHA256 under the token key, as base64url. */

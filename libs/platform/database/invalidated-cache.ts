@@ -77,6 +77,11 @@ export class InvalidatedCache<V extends object> {
     return loading.result;
   }
 
+  /** What is held of `key` and may be used now; undefined: `get` has to look. For those that answer without waiting. */
+  peek(key: string): V | undefined {
+    return this.notifications.isDown ? undefined : this.present.get(key);
+  }
+
   /** Forgets every entry with this tag, and what is being loaded under it. */
   drop(tag: string): void {
     for (const loading of this.loading.values()) loading.dropped.add(tag);

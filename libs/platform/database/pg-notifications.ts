@@ -6,7 +6,8 @@ import { clientOptions, DatabaseClient, DatabaseUrlError } from './database-clie
 
 /**
  * site_changed: a site's desired state, status or credentials (payload: site id).
- * access_changed: `key:<api key id>`, `user:<user id>`, `org:<org id>`, `provisioning:<key id>` or `psk:<identity>`; caches drop what they hold of it.
+ * access_changed: `key:<api key id>`, `user:<user id>`, `org:<org id>`, `provisioning:<key id>`, `psk:<identity>` or
+ * `resource_session:<id>`; caches drop what they hold of it.
  * event_added: payload org id; only a hint to look at the feed.
  * resource_changed: `{"orgId", "kind": "public" | "private", "ids"}`, ids null: any of them. Triggers send it, nobody else (ADR 0026).
  * job_due: a job can begin or go on (payload: job id).
