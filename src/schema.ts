@@ -60,6 +60,7 @@ import { SessionUses1765190000000 } from './migrations/1765190000000-session-use
 import { JobActs1765190000005 } from './migrations/1765190000005-job-acts.js';
 import { AgentUrls1765190000010 } from './migrations/1765190000010-agent-urls.js';
 import { RequestLog1765190000030 } from './migrations/1765190000030-request-log.js';
+import { ResourceLogins1765190000040 } from './migrations/1765190000040-resource-logins.js';
 
 /** Migrations in the order in which they run. */
 export const MIGRATIONS = [
@@ -125,4 +126,5 @@ export const MIGRATIONS = [
   JobActs1765190000005,
   AgentUrls1765190000010,
   RequestLog1765190000030,
+  ResourceLogins1765190000040,
 ];

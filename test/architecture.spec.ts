@@ -149,7 +149,15 @@ describe('imports', () => {
 /** One writer per table: the module that owns it. Others ask its services; what must happen with its acts is a hook. */
 const OWNER = {
   'first-run': ['setting', 'setup_link'],
-  edge: ['access_log', 'request_log', 'traffic_hour'],
+  edge: [
+    'access_log',
+    'request_log',
+    'resource_guess',
+    'resource_login_code',
+    'resource_mail_code',
+    'resource_session',
+    'traffic_hour',
+  ],
   agents: ['agent_report', 'online_sample', 'site_presence', 'site_session'],
   instances: [
     'bootstrap',

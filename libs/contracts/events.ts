@@ -60,6 +60,7 @@ const TOLD = [
   'member.left',
   'domain.unverified',
   'resource.foreign_target',
+  'resource.guessed',
   'job.finished',
   'bundle.applied',
   'bundle.failed',

@@ -2,6 +2,21 @@ import { Module } from '@nestjs/common';
 import { AccessModule } from '../access/index.js';
 import { AgentsModule } from '../agents/index.js';
 import { ClusterModule } from '../cluster/index.js';
+import { ResourcesModule } from '../resources/index.js';
+import { AccessRepository } from './access/access.repository.js';
+import { AccessCookies } from './access/access-cookies.js';
+import { Assertions } from './access/assertions.js';
+import { BasicCredentials } from './access/basic-credentials.js';
+import { EdgeAccess } from './access/edge-access.js';
+import { Guesses } from './access/guesses.js';
+import { LoginForms } from './access/login-forms.js';
+import { LoginRequests } from './access/login-requests.js';
+import { MailCodes } from './access/mail-codes.js';
+import { SecretChecks } from './access/secret-checks.js';
+import { SessionUses } from './access/session-uses.js';
+import { SsoController } from './access/sso.controller.js';
+import { SsoService } from './access/sso.service.js';
+import { Standings } from './access/standings.js';
 import { LogsModule } from './logs/logs.module.js';
 import { Geography } from './policy/geography.js';
 import { RouteLoader } from './routing/route-loader.js';
@@ -21,8 +36,18 @@ import { TunnelsRepository } from './tunnels/tunnels.repository.js';
 
 /** The traffic that goes through: the tunnels of agents, and the listener for public resources that leads into them. */
 @Module({
-  imports: [AccessModule, AgentsModule, ClusterModule, LogsModule],
+  imports: [AccessModule, AgentsModule, ClusterModule, LogsModule, ResourcesModule],
+  controllers: [SsoController],
   providers: [
+    AccessCookies,
+    AccessRepository,
+    Assertions,
+    BasicCredentials,
+    EdgeAccess,
+    Guesses,
+    LoginForms,
+    LoginRequests,
+    MailCodes,
     EdgeHandler,
     EdgeListener,
     Forwarder,
@@ -32,6 +57,10 @@ import { TunnelsRepository } from './tunnels/tunnels.repository.js';
     RouteLoader,
     RouteTable,
     RoutesRepository,
+    SecretChecks,
+    SessionUses,
+    SsoService,
+    Standings,
     TunnelDoor,
     TunnelKeeper,
     TunnelMetrics,

@@ -28,6 +28,7 @@ const WITHOUT_AUDIT = {
   takeLease: 'the last lease of a site is its row: leases.int-spec.ts',
   createOrgUser: 'there are no identity providers yet',
   setUp: 'works once, where no ADMIN_PASSWORD was given: setup.int-spec.ts',
+  logInToResource: 'what it makes is good for a minute; who opened what is the log of the edge',
   lookUpSites: 'asks for more than a query takes, and changes nothing',
 };
 /** Fields whose values are secrets, in requests and answers. */

@@ -227,6 +227,10 @@ describe('what a resource is made of', () => {
   /** Tables that hang on a resource and are nothing of it. */
   const NOT_OF_IT = {
     resource_declaration: 'who declares it',
+    resource_session: 'who is let in; ends are told by other notices',
+    resource_login_code: 'who is being let in',
+    resource_mail_code: 'who is being let in',
+    resource_guess: 'who was not',
     site_resource_declaration: 'who declares it',
     resource_parts: 'what a document said',
     site_resource_parts: 'what a document said',

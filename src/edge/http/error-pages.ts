@@ -44,8 +44,8 @@ export interface EdgeAnswer {
 
 /** The look of the dashboard (libs/dashboard/src/theme.ts), in both schemes. */
 const STYLE = `
-:root{color-scheme:light dark;--ground:#f8f9fb;--card:#fff;--text:#1c1f24;--dim:#495057;--line:#dee2e6;--accent:#2b68d4}
-@media (prefers-color-scheme:dark){:root{--ground:#1f1f1f;--card:#2e2e2e;--text:#f1f3f5;--dim:#b8b8b8;--line:#424242;--accent:#8eb2ee}}
+:root{color-scheme:light dark;--ground:#f8f9fb;--card:#fff;--text:#1c1f24;--dim:#495057;--line:#dee2e6;--accent:#2b68d4;--on:#fff;--bad:#c92a2a}
+@media (prefers-color-scheme:dark){:root{--ground:#1f1f1f;--card:#2e2e2e;--text:#f1f3f5;--dim:#b8b8b8;--line:#424242;--accent:#8eb2ee;--on:#1f1f1f;--bad:#ff8787}}
 *{box-sizing:border-box}
 body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1rem;background:var(--ground);color:var(--text);
 font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Helvetica Neue",Arial,sans-serif}
@@ -54,11 +54,21 @@ h1{margin:0 0 .75rem;font-size:1.5rem;line-height:1.3;font-weight:600;overflow-w
 p{margin:0 0 .75rem;overflow-wrap:anywhere}
 header{margin:0 0 1rem;color:var(--dim);font-weight:600;overflow-wrap:anywhere}
 footer{margin-top:1.25rem;padding-top:.75rem;border-top:1px solid var(--line);color:var(--dim);font-size:.875rem}
+form{margin:1.25rem 0 0}
+label{display:block;margin:0 0 .25rem;font-weight:500}
+input{width:100%;padding:.5rem .75rem;font:inherit;color:inherit;background:var(--ground);border:1px solid var(--line);border-radius:.25rem}
+button{width:100%;margin-top:.75rem;padding:.55rem 1rem;font:inherit;font-weight:600;color:var(--on);background:var(--accent);border:0;border-radius:.25rem;cursor:pointer}
+a{color:var(--accent)}
+input:focus-visible,button:focus-visible,a:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
+[role=alert]{padding:.5rem .75rem;border-left:4px solid var(--bad);background:var(--ground)}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;overflow-wrap:anywhere}
 `;
 
-/** Nothing is loaded and nothing runs; the one style is this one. */
-const POLICY = `default-src 'none'; style-src 'sha256-${hash('sha256', STYLE, 'base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+/** Nothing is loaded and nothing runs; the one style is this one. @param formAction where forms of the page lead, in the words of the policy */
+export const pagePolicy = (formAction = "'none'"): string =>
+  `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; form-action ${formAction}; frame-ancestors 'none'`;
+const STYLE_HASH = hash('sha256', STYLE, 'base64');
+const POLICY = pagePolicy();
 
 /** Whether an answer of ours is a page: for a browser that looks at an address. Others get JSON. */
 export function wantsPage(method: string, accept: string | undefined): boolean {
@@ -114,18 +124,30 @@ function pageOf(
 ): string {
   const paragraphs = message.split(/\n\s*\n/).map((text) => `<p>${escaped(text.trim()).replaceAll('\n', '<br>')}</p>`);
   if (estimate) paragraphs.push(`<p>Expected to be over: ${escaped(estimate)}</p>`);
+  const footer = `<code>${escaped(code)}</code> · request <code>${escaped(requestId)}</code>`;
+  return pageDocument(title, organization, paragraphs.join('\n'), footer);
+}
+
+/** A page in the one look. @param content and footer are HTML; the others text */
+export function pageDocument(
+  title: string,
+  organization: string | null | undefined,
+  content: string,
+  footer: string,
+): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">
 <title>${escaped(title)}</title><style>${STYLE}</style></head>
 <body><main>${organization ? `<header>${escaped(organization)}</header>` : ''}
 <h1>${escaped(title)}</h1>
-${paragraphs.join('\n')}
-<footer><code>${escaped(code)}</code> · request <code>${escaped(requestId)}</code></footer></main></body></html>
+${content}
+<footer>${footer}</footer></main></body></html>
 `;
 }
 
 const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-const escaped = (text: string) => text.replace(/[&<>"']/g, (char) => ESCAPES[char]!);
+/** As text or as the value of an attribute in HTML. */
+export const escaped = (text: string) => text.replace(/[&<>"']/g, (char) => ESCAPES[char]!);
 
 /** Of a date of ISO 8601 with a time, which is UTC where it names no zone; undefined for other words and for what is over. */
 function secondsUntil(estimate: string, now: number): number | undefined {

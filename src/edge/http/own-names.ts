@@ -4,7 +4,14 @@ const OWN = 'gatehouse_';
 
 /** Cookies of the edge on the hosts of resources, with the prefix `__Host-` where they are for https. */
 export const RESOURCE_SESSION_COOKIE = `${OWN}resource_session`;
+/** What a login by the dashboard, or by a mailed code, was begun with. */
+export const LOGIN_STATE_COOKIE = `${OWN}login_state`;
+export const MAIL_CODE_COOKIE = `${OWN}mail_code`;
+/** That this browser has shown something right before. */
+export const KNOWN_BROWSER_COOKIE = `${OWN}known_browser`;
 export const STICKY_COOKIE = `${OWN}target`;
+/** Below it are pages of the edge, on the hosts of resources. */
+export const OWN_PATH = '/.gatehouse/';
 /** A parameter of the query that is exchanged for a session. */
 export const ACCESS_TOKEN_PARAMETER = 'p_token';
 

@@ -1,5 +1,8 @@
+import { KeyRing } from '#platform';
+import { LoginRequests } from '../../../src/edge/access/login-requests.js';
 import { type FixtureOrg, PASSWORD } from '../fixture-org.js';
 import { CSRF, logIn } from '../log-in.js';
+import { TEST_MASTER_KEY } from '../server.js';
 import { type Call, list, type Operation, PAGE, read } from './operation.js';
 
 export const PEOPLE_OPERATIONS: Record<string, Operation> = {
@@ -24,6 +27,15 @@ export const PEOPLE_OPERATIONS: Record<string, Operation> = {
       return { api, target: userId, actor: userId };
     },
     audit: ['auth.logout', 'user'],
+  },
+  logInToResource: {
+    by: 'user',
+    async call(fixture) {
+      const { api } = await fixture.user('Admin');
+      const requests = new LoginRequests(new KeyRing(Buffer.from(TEST_MASTER_KEY, 'base64')));
+      const asked = { resourceId: fixture.resourceId, origin: 'http://app.example', state: 'state', returnPath: '/' };
+      return { api, body: { request: requests.sign(asked) } };
+    },
   },
   changePassword: {
     by: 'user',

@@ -1,0 +1,238 @@
+import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Db, InvalidatedCache, PeriodicTask, PgNotifications, Retention, sha256 } from '#platform';
+import { type AccessFacts, AccessRepository, type StandingRow } from './access.repository.js';
+import { SessionUses } from './session-uses.js';
+
+const SWEEP_MS = 5_000;
+const RETRY_MS = 500;
+/** Looked at together. */
+const AT_ONCE = 50;
+
+/** Who may pass, as this process remembers it. */
+export interface Standing extends StandingRow {
+  /** performance.now() at which it ends by itself. */
+  endsAt: number;
+  /** Notices that it may end by. */
+  tags: string[];
+  /** Made when it is first asked for (`Assertions`). */
+  assertion?: { text: string; until: number };
+}
+
+export interface Facts extends AccessFacts {
+  resourceId: number;
+}
+
+/** Something that goes on for as long as it may. */
+interface Watch {
+  tags: string[];
+  endsAt: number;
+  /** @returns until when it may go on, null: it may not */
+  look(): Promise<number | null>;
+  touch(): void;
+  end(): void;
+}
+
+/** What a notice of a resource names. */
+const tagsOfResource = (payload: string): string[] => {
+  const { orgId, kind, ids } = JSON.parse(payload) as { orgId: string; kind: string; ids: number[] | null };
+  if (kind !== 'public') return [];
+  return ids ? ids.map(resourceTag) : [`resources:${orgId}`];
+};
+const resourceTag = (resourceId: number): string => `resource:${resourceId}`;
+/** What `access_changed` says of a session that was ended by itself. */
+export const sessionTag = (sessionId: string): string => `resource_session:${sessionId}`;
+
+const CHANNELS = { resource_changed: tagsOfResource, access_changed: (name: string) => [name] };
+
+/**
+ * Who may pass by now, from memory while that is right (docs/edge-access.md): what a session or a token rests on is asked of the database in one
+ * statement, and again after every notice that may concern it. What goes on meanwhile is watched, and ends when that does.
+ */
+@Injectable()
+export class Standings implements OnModuleInit, OnApplicationShutdown {
+  private readonly standings: InvalidatedCache<Standing>;
+  private readonly resources: InvalidatedCache<Facts>;
+  private readonly watches = new Map<string, Set<Watch>>();
+  private readonly due = new Set<Watch>();
+  private readonly task = new PeriodicTask(Standings.name, {
+    failure: 'Who may go on could not be looked up; trying again',
+    everyMs: SWEEP_MS,
+    retryMs: RETRY_MS,
+    run: () => this.lookAtDue(),
+  });
+
+  constructor(
+    private readonly db: Db,
+    private readonly repository: AccessRepository,
+    private readonly uses: SessionUses,
+    private readonly retention: Retention,
+    notifications: PgNotifications,
+  ) {
+    this.standings = new InvalidatedCache(notifications, {
+      max: 50_000,
+      channels: CHANNELS,
+      tags: (key, standing) => standing?.tags ?? [key],
+    });
+    this.resources = new InvalidatedCache(notifications, {
+      max: 10_000,
+      channels: CHANNELS,
+      tags: (key, facts) => (facts ? tagsOf(facts) : [key]),
+    });
+    // After the caches, which have then forgotten it.
+    for (const [channel, tags] of Object.entries(CHANNELS))
+      notifications.onEarly(channel as keyof typeof CHANNELS, (payload) => this.changed(tags(payload)));
+    notifications.onReconnected(() => this.changed(this.watches.keys()));
+  }
+
+  onModuleInit(): void {
+    this.retention.register({ table: 'resource_session', expired: 'expires_at < now()' });
+    this.retention.register({ table: 'resource_login_code', expired: 'expires_at < now()' });
+    this.retention.register({ table: 'resource_mail_code', expired: `created_at < now() - interval '1 day'` });
+    this.retention.register({ table: 'resource_guess', expired: 'ends_at < now()' });
+    this.task.wake(SWEEP_MS);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.task.stop();
+  }
+
+  /** @returns undefined where the database has to be asked */
+  heldSession(sessionId: string): Standing | undefined {
+    return this.held(sessionTag(sessionId));
+  }
+
+  session(sessionId: string): Promise<Standing | null> {
+    return this.get(sessionTag(sessionId), () => this.repository.standing(this.db.manager, sessionId));
+  }
+
+  heldToken(accessTokenId: string, token: string): Standing | undefined {
+    return this.held(tokenKey(accessTokenId, token));
+  }
+
+  token(accessTokenId: string, token: string): Promise<Standing | null> {
+    return this.get(tokenKey(accessTokenId, token), () =>
+      this.repository.tokenStanding(this.db.manager, accessTokenId, sha256(token)),
+    );
+  }
+
+  heldFacts(resourceId: number): Facts | undefined {
+    return this.resources.peek(resourceTag(resourceId));
+  }
+
+  facts(resourceId: number): Promise<Facts | null> {
+    return this.resources.get(resourceTag(resourceId), async () => {
+      const facts = await this.repository.facts(this.db.manager, resourceId);
+      return facts && { ...facts, resourceId };
+    });
+  }
+
+  /**
+   * Calls `listener` once, soon after this has ended.
+   * @param isCurrent whether nothing was heard of it since it was read: else it is looked at at once
+   * @param look reads it again; null: it has ended
+   * @param touch notes, now and then, that it goes on
+   * @returns forgets it
+   */
+  watch(
+    { tags, endsAt, isCurrent }: { tags: string[]; endsAt: number; isCurrent: boolean },
+    { look, touch }: { look: () => Promise<{ endsAt: number } | null>; touch: () => void },
+    listener: () => void,
+  ): () => void {
+    const forget = (): void => {
+      this.due.delete(watch);
+      for (const tag of tags) {
+        const watches = this.watches.get(tag);
+        if (watches?.delete(watch) && watches.size === 0) this.watches.delete(tag);
+      }
+    };
+    const watch: Watch = {
+      tags,
+      endsAt,
+      look: async () => (await look())?.endsAt ?? null,
+      touch,
+      end: () => {
+        if (!this.isWatched(watch)) return;
+        forget();
+        listener();
+      },
+    };
+    for (const tag of tags) {
+      const watches = this.watches.get(tag);
+      if (watches) watches.add(watch);
+      else this.watches.set(tag, new Set([watch]));
+    }
+    if (!isCurrent) {
+      this.due.add(watch);
+      this.task.wake();
+    }
+    return forget;
+  }
+
+  /** Notes that a session is in use. */
+  used(sessionId: string): void {
+    this.uses.note(sessionId, null);
+  }
+
+  private held(key: string): Standing | undefined {
+    const standing = this.standings.peek(key);
+    return standing && standing.endsAt > performance.now() ? standing : undefined;
+  }
+
+  private async get(key: string, load: () => Promise<StandingRow | null>): Promise<Standing | null> {
+    const read = () =>
+      this.standings.get(key, async () => {
+        const row = await load();
+        return row && { ...row, endsAt: performance.now() + row.secondsLeft * 1000, tags: [key, ...tagsOf(row)] };
+      });
+    const standing = await read();
+    if (!standing || standing.endsAt > performance.now()) return standing;
+    // Being used puts the end off: what is remembered may not know of it.
+    this.standings.forget(key);
+    return read();
+  }
+
+  private isWatched(watch: Watch): boolean {
+    return this.watches.get(watch.tags[0]!)?.has(watch) ?? false;
+  }
+
+  private changed(tags: Iterable<string>): void {
+    const before = this.due.size;
+    for (const tag of tags) for (const watch of this.watches.get(tag) ?? []) this.due.add(watch);
+    if (this.due.size > before) this.task.wake();
+  }
+
+  private async lookAtDue(): Promise<void> {
+    const now = performance.now();
+    for (const watches of this.watches.values())
+      for (const watch of watches) {
+        watch.touch();
+        if (watch.endsAt <= now) this.due.add(watch);
+      }
+    while (this.due.size > 0) {
+      const some = [...this.due].slice(0, AT_ONCE);
+      for (const watch of some) this.due.delete(watch);
+      const looked = await Promise.allSettled(some.map((watch) => this.lookAt(watch)));
+      const failed = looked.findIndex(({ status }) => status === 'rejected');
+      if (failed < 0) continue;
+      for (const [i, watch] of some.entries())
+        if (looked[i]!.status === 'rejected' && this.isWatched(watch)) this.due.add(watch);
+      throw (looked[failed] as PromiseRejectedResult).reason;
+    }
+  }
+
+  private async lookAt(watch: Watch): Promise<void> {
+    const endsAt = await watch.look();
+    if (endsAt === null) watch.end();
+    else watch.endsAt = endsAt;
+  }
+}
+
+const tokenKey = (accessTokenId: string, token: string): string =>
+  `token:${accessTokenId}:${sha256(token).toString('base64url')}`;
+
+/** Notices that may concern what is of a resource. */
+export function tagsOf(of: { resourceId: number; orgId: string; userId?: string | null }): string[] {
+  const tags = [resourceTag(of.resourceId), `resources:${of.orgId}`, `org:${of.orgId}`];
+  if (of.userId) tags.push(`user:${of.userId}`);
+  return tags;
+}
