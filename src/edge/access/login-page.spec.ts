@@ -10,6 +10,7 @@ const request = (protection = PROTECTION): EdgeRequest => ({
     rules: [],
     targets: [],
     fingerprint: '',
+    orgClosed: false,
   }),
   scheme: 'http',
   host: 'app.example.com',
