@@ -32,7 +32,7 @@ export class CreateOrgBody {
   utilitySubnet?: string;
 }
 
-/** -1 keeps for ever, 0 keeps nothing. */
+/** -1 keeps as long as the installation does, 0 keeps nothing. */
 const Days = () => (target: object, key: string) =>
   [MayBeAbsent(), IsInt(), Min(-1), Max(36_500)].forEach((rule) => rule(target, key));
 
@@ -61,7 +61,7 @@ export class UpdateOrgBody {
   @Min(1)
   passwordExpiryDays?: number | null;
 
-  /** 0 keeps nothing, -1 keeps for ever. */
+  /** 0 keeps nothing, -1 keeps as long as the installation does. */
   @ApiProperty({ type: 'integer', minimum: -1, required: false }) @Days() settingsLogRetentionDaysRequest?: number;
   @ApiProperty({ type: 'integer', minimum: -1, required: false }) @Days() settingsLogRetentionDaysAccess?: number;
   @ApiProperty({ type: 'integer', minimum: -1, required: false }) @Days() settingsLogRetentionDaysAction?: number;

@@ -23,7 +23,7 @@ afterAll(async () => {
 /** Their success has no JSON body, or none at all. */
 const WITHOUT_JSON = [
   ...['downloadAgent', 'downloadAgentHash', 'downloadInstaller', 'streamEvents', 'getNewtVersion', 'exportOrg'],
-  ...['getBundle', 'acknowledgeBundle', 'getRevocationList'],
+  ...['getBundle', 'acknowledgeBundle', 'getRevocationList', 'exportRequestLog', 'exportAccessLog'],
   ...['getEstCaCertificates', 'getEstCaCertificatesByKey', 'enrolByEst', 'enrolByEstAt', 'renewByEst', 'renewByEstAt'],
 ];
 /** Their errors have forms of their own (docs/claims.md rules 2 and 15), or are states rather than errors. */

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AccessLog } from '../../src/edge/logs/access-log.js';
+import { RequestLog } from '../../src/edge/logs/request-log.js';
 import { newHardwareId, provision, type TestKey } from '../support/api.js';
 import { ApiContract, type ApiDocument } from '../support/openapi.js';
+import { loginEntry, requestEntry } from '../support/request-entries.js';
 import { secretValue } from '../support/secret-values.js';
 import { until } from '../support/server.js';
 import { openTestApp, type TestApp } from '../support/test-app.js';
@@ -124,6 +127,17 @@ it('every list of an organization is exported as its pages have it', async () =>
     `INSERT INTO job_item (job_id, item, outcome, failed) SELECT $1, i, 'ok', false FROM generate_series(1, 3) i`,
     [job!.jobId],
   );
+  await app.root.expect('POST', `/org/${orgId}`, { settingsLogRetentionDaysAccess: 7 });
+  const visit = { orgId, resourceId: web!.id, userAgent: '=1+1' };
+  for (const path of ['/a', '/b']) app.get(RequestLog).record(requestEntry({ ...visit, path }));
+  app.get(AccessLog).record(loginEntry(visit));
+  for (const [path, n] of [
+    ['request', 2],
+    ['access', 1],
+  ] as const)
+    await until(
+      async () => (await app.root.expect<{ log: object[] }>('GET', `/org/${orgId}/logs/${path}`)).log.length === n,
+    );
   await until(async () => (await app.root.expect<{ events: [] }>('GET', `/org/${orgId}/events`)).events.length > 14);
   for (const [path, list, rows] of [
     ['sites', 'sites', 6],
@@ -150,6 +164,8 @@ it('every list of an organization is exported as its pages have it', async () =>
     ['jobs', 'jobs', 1],
     ['audit', 'audit', undefined],
     ['events', 'events', undefined],
+    ['logs/request', 'log', 2],
+    ['logs/access', 'log', 1],
     [`jobs/${job!.jobId}`, 'results', 3],
   ] as const) {
     const { csv } = await expectList(`/org/${orgId}/${path}`, list, rows);

@@ -98,16 +98,17 @@ const given = <Row>(columns: Column<Row>[]): string =>
     .join(', ');
 
 const rowsOf = <Row>(columns: Column<Row>[]): string =>
-  `unnest(${columns.map(([, kind], i) => `$${i + 1}::${kind}[]`).join(', ')}) AS e (${columns.map(([name]) => name).join(', ')})`;
+  `unnest(${columns.map(([, kind], i) => `$${i + 1}::${kind}[]`).join(', ')}) WITH ORDINALITY AS e (${columns.map(([name]) => name).join(', ')}, place)`;
 
 /** The organization of a row: what has its id and was there by then, if it wants the log. */
 const orgIf = (condition: string, then: string) =>
   `JOIN org o ON o.org_id = e.org_id AND o.created_at <= ${then} AND ${condition}`;
 
+// In the order in which they came, which is that of their ids.
 const ADD_REQUESTS = `INSERT INTO request_log (org_uid, ${given(REQUEST)}) SELECT o.org_uid, ${given(REQUEST).replace(/\w+/g, 'e.$&')}
-  FROM ${rowsOf(REQUEST)} ${orgIf('o.log_retention_days_request <> 0', 'e.at')}`;
+  FROM ${rowsOf(REQUEST)} ${orgIf('o.log_retention_days_request <> 0', 'e.at')} ORDER BY e.place`;
 const ADD_LOGINS = `INSERT INTO access_log (org_uid, ${given(LOGIN)}) SELECT o.org_uid, ${given(LOGIN).replace(/\w+/g, 'e.$&')}
-  FROM ${rowsOf(LOGIN)} ${orgIf('o.log_retention_days_access <> 0', 'e.at')}`;
+  FROM ${rowsOf(LOGIN)} ${orgIf('o.log_retention_days_access <> 0', 'e.at')} ORDER BY e.place`;
 // In one order everywhere, so that server processes cannot deadlock.
 const ADD_TRAFFIC = `INSERT INTO traffic_hour AS t (org_uid, ${given(TRAFFIC)}) SELECT o.org_uid, ${given(TRAFFIC).replace(/\w+/g, 'e.$&')}
   FROM ${rowsOf(TRAFFIC)} ${orgIf('true', `e.hour + interval '1 hour'`)} ORDER BY o.org_uid, e.resource_id, e.hour, e.country

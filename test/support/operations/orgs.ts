@@ -63,4 +63,13 @@ export const ORGS_OPERATIONS: Record<string, Operation> = {
     },
   })),
   streamEvents: read('key'),
+
+  // what came to public resources
+  listRequestLog: read('key', (fixture) => ({
+    query: { ...PAGE, siteId: fixture.approved.siteId, status: '5xx', action: true },
+  })),
+  exportRequestLog: read('key'),
+  getLogAnalytics: read('key', () => ({ query: { timeStart: '2027-01-01', timeEnd: '2027-01-31' } })),
+  listAccessLog: list('key', { type: 'sso' }),
+  exportAccessLog: read('key'),
 };
