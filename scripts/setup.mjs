@@ -20,6 +20,7 @@ const PRODUCTS = [
       'libs/agent',
       'libs/blueprint',
       'libs/bootstrap',
+      'libs/checks',
       'libs/contracts',
       'libs/document',
       'libs/platform',

@@ -60,7 +60,6 @@ const text = (file: string) => readFileSync(join(root, file), 'utf8');
 const { imports: subpaths } = JSON.parse(text('package.json')) as {
   imports: Record<string, string | { 'gatehouse-source': string }>;
 };
-
 /** Where an import of a file leads, as a path from the root; undefined for a package. */
 function targetOf(file: string, specifier: string): string | undefined {
   if (specifier.startsWith('.')) return relative(root, resolve(root, dirname(file), specifier)).replace(/\.js$/, '.ts');
@@ -74,7 +73,6 @@ const importsOf = (file: string): string[] =>
   [...text(file).matchAll(/(?:from|import)\s*\(?\s*'([^']*)'/g)].flatMap(
     ([, specifier]) => targetOf(file, specifier!) ?? [],
   );
-
 /** `src/<module>`, or `libs/<library>`. */
 const folderOf = (file: string) => file.split('/').slice(0, 2).join('/');
 
@@ -91,7 +89,8 @@ function violation(file: string, imported: string): string | undefined {
       'libs/document': ['libs/contracts'],
       'libs/blueprint': ['libs/contracts', 'libs/document'],
       'libs/bootstrap': ['libs/contracts', 'libs/document'],
-      'libs/agent': ['libs/contracts', 'libs/blueprint', 'libs/bootstrap'],
+      'libs/checks': ['libs/contracts'],
+      'libs/agent': ['libs/contracts', 'libs/blueprint', 'libs/bootstrap', 'libs/checks'],
       'libs/dashboard': ['libs/contracts', 'libs/blueprint', 'libs/bootstrap', 'libs/document'],
     };
     if (!allowed[from]?.includes(to)) return `${from} may not import ${to}`;
@@ -218,6 +217,7 @@ const OWNER = {
     'site_resource_site',
     'site_resource_user',
     'target',
+    'target_health',
   ],
   clients: ['client'],
   sites: ['site', 'site_count', 'site_group', 'site_group_member'],
@@ -238,7 +238,7 @@ const OWNER = {
     'user',
     'user_session',
   ],
-  cluster: ['master_key', 'server'],
+  cluster: ['master_key', 'server', 'server_duty'],
   jobs: ['job', 'job_item'],
   audit: ['audit', 'event', 'event_minute'],
   platform: ['idempotency_key'], // the library that every module stands on

@@ -67,6 +67,9 @@ export const AGENT_LIMITS = {
   heartbeatJitter: 0.1,
   hardwareIdLength: 128,
   nameLength: 255,
+  /** Of one `agent/health`. */
+  healthResults: 200,
+  healthErrorLength: 300,
 } as const;
 
 export type ClaimRequest = {
@@ -124,6 +127,8 @@ export const AGENT_MESSAGE = {
   bundle: 'agent/bundle',
   /** Agent → server: `LeaseRequest`; server → agent: `LeaseAnswer`. */
   lease: 'agent/lease',
+  /** Agent → server: `AgentHealth`; server → agent, without data: all of it is to be told. */
+  health: 'agent/health',
   /** Server → agent before close 4003: `RevocationNotice`. */
   revoked: 'agent/revoked',
   /** Server → agent: `AgentCredential`. */
@@ -224,6 +229,12 @@ export type AgentContainer = {
 export type AgentBlueprintProblem = { path: string; message: string; line?: number; column?: number };
 /** Server → agent: what became of it. `ok: false` is the server's last word until the document changes or an operator does something. */
 export type AgentBlueprintResult = { id: string; ok: boolean; message: string; problems?: AgentBlueprintProblem[] };
+/** What became of a target's health check (docs/health.md). */
+export type TargetHealth = 'unknown' | 'healthy' | 'unhealthy';
+/** `revision` is that of the check that it was found out by; `error`, why it is not healthy. */
+export type AgentHealthResult = { targetId: number; revision: number; health: TargetHealth; error?: string };
+/** Agent → server: what has changed, or all that the agent knows; at most `AGENT_LIMITS.healthResults` at once. */
+export type AgentHealth = { results: AgentHealthResult[] };
 /** Server → agent before a 1012: come back after this long, drawn at random by the server. */
 export type AgentReconnect = { afterMs: number };
 /** Server → agent: a message was not understood; never fatal. */
@@ -236,7 +247,8 @@ export type FromAgent =
   | Envelope<'agent/heartbeat', AgentHeartbeat>
   | Envelope<'agent/blueprint', AgentBlueprint>
   | Envelope<'agent/bundle', BundleAck>
-  | Envelope<'agent/lease', LeaseRequest>;
+  | Envelope<'agent/lease', LeaseRequest>
+  | Envelope<'agent/health', AgentHealth>;
 /** What a Gatehouse agent may be sent. */
 export type ToAgent =
   | Envelope<'agent/welcome', AgentWelcome>
@@ -246,4 +258,5 @@ export type ToAgent =
   | Envelope<'agent/lease', LeaseAnswer>
   | Envelope<'agent/revoked', RevocationNotice>
   | Envelope<'agent/credential', AgentCredential>
+  | Envelope<'agent/health', Record<string, never>>
   | Envelope<'error', AgentError>;

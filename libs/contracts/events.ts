@@ -72,13 +72,19 @@ const TOLD = [
   'site.credential_rotated',
   'site.credential_reuse',
 ] as const;
-export type EventType = (typeof TOLD)[number] | ChangeEventType;
+
+/** Likewise, of what the action shows. */
+const TOLD_OF = {
+  'target.healthy': 'listTargets',
+  'target.unhealthy': 'listTargets',
+} as const satisfies Record<string, Action>;
+export type EventType = (typeof TOLD)[number] | keyof typeof TOLD_OF | ChangeEventType;
 
 const ACTIONS_OF_CHANGES = new Map<EventType, Action>([
   ...(Object.entries(CHANGED) as [ChangedNoun, Action][]).flatMap(([noun, action]) =>
     VERBS.map((verb): [EventType, Action] => [`${noun}.${verb}`, action]),
   ),
-  ...(Object.entries(CHANGED_OTHERWISE) as [EventType, Action][]),
+  ...(Object.entries({ ...CHANGED_OTHERWISE, ...TOLD_OF }) as [EventType, Action][]),
 ]);
 
 /** Types of the event feed. A type is never renamed. */

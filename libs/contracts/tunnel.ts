@@ -68,6 +68,9 @@ export type AgentTarget = { id: number; protocol: 'tcp' | 'udp'; host: string; p
 /** A check of a target's health; what is absent is the agent's default (docs/integration-api.md §3.6). */
 export type AgentHealthCheck = {
   targetId: number;
+  /** Grows with each change of the target; what is found out says by which of them (docs/health.md rule 6). */
+  revision: number;
+  /** `http`, `https` or `tcp`. */
   mode: string;
   host: string;
   port: number;
@@ -75,7 +78,7 @@ export type AgentHealthCheck = {
   path?: string;
   method?: string;
   headers?: { name: string; value: string }[];
-  /** The status that is healthy. */
+  /** The status that is healthy; 0: any of 2xx. Absent: any of 2xx and 3xx. */
   status?: number;
   interval?: number;
   unhealthyInterval?: number;

@@ -11,6 +11,7 @@ export * from './config/config.js';
 export * from './config/data-dir.js';
 export { ConfigError } from './config/env-reader.js';
 export { readEnvironment } from './config/environment.mjs';
+export { type LocalTarget, readLocalTarget } from './config/local-targets.mjs';
 export * from './crypto/bundle-key.js';
 export * from './crypto/crypto.js';
 export * from './crypto/hash-queue.js';

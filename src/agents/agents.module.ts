@@ -30,6 +30,7 @@ import { SessionRegistry } from './gateway/session-registry.js';
 import { SessionRestarts } from './gateway/session-restarts.js';
 import { UpgradeAuthentication } from './gateway/upgrade-authentication.js';
 import { UpgradeRouter } from './gateway/upgrade-router.js';
+import { SessionHealth } from './health/session-health.service.js';
 import { HealthChecksRepository } from './newt/health-checks.repository.js';
 import { NewtsService } from './newt/newts.service.js';
 import { PresenceRepository } from './presence/presence.repository.js';
@@ -76,6 +77,7 @@ import { StatsService } from './stats/stats.service.js';
     SessionDrain,
     SessionEnds,
     SessionHandshake,
+    SessionHealth,
     SessionRegistry,
     SessionRestarts,
     SiteBlueprints,

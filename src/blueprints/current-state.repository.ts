@@ -77,10 +77,10 @@ export class CurrentStateRepository {
       rules,
       [parts],
     ] = await Promise.all([
-      query<{ siteId: number; niceId: string; name: string; dockerSocketEnabled: boolean }>(
+      query<{ siteId: number; niceId: string; name: string; dockerSocketEnabled: boolean; isLocal: boolean }>(
         tx,
-        `SELECT site_id AS "siteId", nice_id AS "niceId", name, docker_socket_enabled AS "dockerSocketEnabled" FROM site WHERE org_id = $1 AND nice_id = ANY ($2)
-         UNION SELECT site_id, nice_id, name, docker_socket_enabled FROM site WHERE org_id = $1 AND name = ANY ($2)`,
+        `SELECT site_id AS "siteId", nice_id AS "niceId", name, docker_socket_enabled AS "dockerSocketEnabled", type = 'local' AS "isLocal" FROM site WHERE org_id = $1 AND nice_id = ANY ($2)
+         UNION SELECT site_id, nice_id, name, docker_socket_enabled, type = 'local' FROM site WHERE org_id = $1 AND name = ANY ($2)`,
         [orgId, names.siteRefs],
       ),
       query<DomainRef>(

@@ -129,7 +129,10 @@ export const claim = (what: Claimed, value: string) => `${what} ${value}`;
 /** What a document names and what is there, all of it loaded in a fixed number of statements. */
 export interface CurrentState {
   /** By niceId or display name, as documents name them; several sites may have one name. */
-  sites: Map<string, { siteId: number; niceId: string; name: string; dockerSocketEnabled: boolean }[]>;
+  sites: Map<
+    string,
+    { siteId: number; niceId: string; name: string; dockerSocketEnabled: boolean; isLocal: boolean }[]
+  >;
   /** Verified ones under which names of the document could lie. */
   domains: DomainRef[];
   /** Names of the document that lie in what another organization has proven. */

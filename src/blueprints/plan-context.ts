@@ -1,4 +1,5 @@
-import type { Blueprint } from '#blueprint';
+import type { Blueprint, Target } from '#blueprint';
+import type { LocalTargets } from '../resources/index.js';
 import type { Applicant, CurrentState, Stored } from './current-state.js';
 import type { Change, PlanProblem } from './plan.types.js';
 import { References } from './references.js';
@@ -6,6 +7,11 @@ import { SiteRights } from './target-rights.js';
 import { UniqueNames } from './unique-names.js';
 
 export const ADDS_NOTHING = 'the site waits for approval and adds nothing to what is in service';
+
+export type LocalTargetRules = Pick<LocalTargets, 'problem'>;
+
+/** Fields of a target as documents name them. */
+const KEYS = { ip: 'hostname', port: 'port', hcHostname: 'healthcheck.hostname', hcPort: 'healthcheck.port' } as const;
 
 /** What the parts of one plan share: what they compare, and the lists that they add to. */
 export class PlanContext {
@@ -19,10 +25,29 @@ export class PlanContext {
     readonly model: Blueprint,
     readonly applicant: Applicant,
     readonly state: CurrentState,
+    private readonly localTargets: LocalTargetRules,
   ) {
     this.names = new UniqueNames(model, applicant, state, this.changes, this.problems);
     this.rights = new SiteRights(applicant);
     this.refs = new References(applicant, state, this.problems);
+  }
+
+  /** A target that is made or changed: one of a local site is what the server itself may dial. @returns whether there is a problem */
+  isUnlisted(path: string, siteId: number, { hostname, port, healthcheck }: Target): boolean {
+    const isLocal = [...this.state.sites.values()].some((sites) =>
+      sites.some((site) => site.isLocal && site.siteId === siteId),
+    );
+    const found =
+      isLocal &&
+      this.localTargets.problem(this.applicant.orgId, {
+        ip: hostname,
+        port,
+        hcEnabled: healthcheck?.enabled ?? false,
+        hcHostname: healthcheck?.hostname ?? null,
+        hcPort: healthcheck?.port ?? null,
+      });
+    if (found) this.problem(`${path}.${KEYS[found.field]}`, found.message);
+    return Boolean(found);
   }
 
   problem(path: string, message: string): undefined {

@@ -3,7 +3,7 @@ import { type Applicant, type CurrentState, type Hashes, keeps, prunes } from '.
 import { Drift } from './drift.js';
 import { Ownership } from './ownership.js';
 import type { Change, Grants, Plan } from './plan.types.js';
-import { PlanContext } from './plan-context.js';
+import { type LocalTargetRules, PlanContext } from './plan-context.js';
 import { PrivatePlan } from './private-plan.js';
 import { PublicPlan } from './public-plan.js';
 
@@ -11,8 +11,14 @@ import { PublicPlan } from './public-plan.js';
  * Compares a document with what is there (docs/blueprints.md). Pure: the same document, applicant and state make the same plan. A plan
  * with problems is not to be applied; one without changes has nothing to do.
  */
-export function makePlan(model: Blueprint, applicant: Applicant, state: CurrentState, hashes: Hashes): Plan {
-  const context = new PlanContext(model, applicant, state);
+export function makePlan(
+  model: Blueprint,
+  applicant: Applicant,
+  state: CurrentState,
+  hashes: Hashes,
+  localTargets: LocalTargetRules,
+): Plan {
+  const context = new PlanContext(model, applicant, state, localTargets);
   const drift = new Drift(context);
   const ownership = new Ownership(context, drift);
   const publicPlan = new PublicPlan(context, ownership, drift, hashes);

@@ -161,6 +161,7 @@ export class PublicPlan {
         // What another owner has there already serves; it is not made twice, and not overwritten.
         if (same.some((part) => part.sourceId !== source)) return;
         if (!may) return this.context.problem(`public-resources.${key}.targets[${i}]`, NOT_ITS_OWN);
+        if (this.context.isUnlisted(`public-resources.${key}.targets[${i}]`, siteId, target)) return;
         newTargets.push(columns);
         this.context.changes.push({
           action: 'create',
@@ -174,6 +175,7 @@ export class PublicPlan {
       const difference = differing(effectiveTarget(columns, http), effectiveTarget(own.columns, http));
       if (difference.length === 0) return;
       if (!may) return this.context.problem(`public-resources.${key}.targets[${i}]`, NOT_ITS_OWN);
+      if (this.context.isUnlisted(`public-resources.${key}.targets[${i}]`, siteId, target)) return;
       changedTargets.push({ id: own.id, columns });
       this.context.changes.push({ action: 'update', type: 'target', key, fields: difference.map(fieldOf) });
     });

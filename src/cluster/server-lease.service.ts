@@ -91,6 +91,24 @@ export class ServerLease implements OnApplicationBootstrap {
     return holds;
   }
 
+  /** Where the processes of this installation listen, as `host:port` or as an origin. */
+  listeners(): Promise<string[]> {
+    return this.repository.listeners(this.db.manager);
+  }
+
+  /**
+   * Takes a duty, work that one process does for all, unless another has it: it is this one's until its lease ends.
+   * @returns whether it is this process's
+   */
+  takeDuty(duty: string): Promise<boolean> {
+    return this.repository.takeDuty(this.db.manager, this.serverId, duty);
+  }
+
+  /** Until the transaction ends nobody else gets the duty. @returns false when it is not this process's any more */
+  holdDuty(tx: EntityManager, duty: string): Promise<boolean> {
+    return this.repository.holdDuty(tx, this.serverId, duty);
+  }
+
   /**
    * Since when some server has taken sessions of agents without a break: who judges by how long a site was away must not count the time in
    * which nobody was there. @returns null when no server takes sessions now

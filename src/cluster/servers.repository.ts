@@ -61,6 +61,15 @@ export class ServersRepository {
     return rows.map((row) => row.url);
   }
 
+  /** Where all servers are reached: by each other, and by agents. */
+  async listeners(em: EntityManager): Promise<string[]> {
+    const rows = await query<{ at: string }>(
+      em,
+      `SELECT DISTINCT l.at FROM server s, unnest(ARRAY[s.address, s.agent_url]) AS l(at) WHERE l.at <> ''`,
+    );
+    return rows.map((row) => row.at);
+  }
+
   /** The row cannot be taken away until this transaction ends. @returns false when it is gone. */
   async hold(tx: EntityManager, serverId: string): Promise<boolean> {
     const rows = await prepared(tx, 'server_hold', 'SELECT 1 FROM server WHERE server_id = $1 FOR KEY SHARE', [
@@ -105,6 +114,27 @@ export class ServersRepository {
       [own.serverId, own.instance, judgeOthers],
     );
     return row;
+  }
+
+  /** Takes a duty that nobody has. It goes with the row of the server. @returns whether the server has it, and its lease is whole */
+  async takeDuty(em: EntityManager, serverId: string, duty: string): Promise<boolean> {
+    const [row] = await query<{ mine: boolean }>(
+      em,
+      `WITH live AS (SELECT server_id FROM server WHERE server_id = $1 AND ${LIVE}),
+         taken AS (INSERT INTO server_duty (duty, server_id) SELECT $2, server_id FROM live ON CONFLICT DO NOTHING RETURNING server_id)
+       SELECT EXISTS (SELECT FROM taken UNION ALL SELECT FROM server_duty JOIN live USING (server_id) WHERE duty = $2) AS mine`,
+      [serverId, duty],
+    );
+    return row!.mine;
+  }
+
+  /** Nobody else gets this duty until the transaction ends. @returns false when the server does not have it (any more) */
+  async holdDuty(tx: EntityManager, serverId: string, duty: string): Promise<boolean> {
+    const rows = await query(tx, 'SELECT FROM server_duty WHERE server_id = $1 AND duty = $2 FOR KEY SHARE', [
+      serverId,
+      duty,
+    ]);
+    return rows.length > 0;
   }
 
   async delete(tx: EntityManager, serverId: string): Promise<void> {

@@ -17,6 +17,8 @@ import { SessionUses } from './access/session-uses.js';
 import { SsoController } from './access/sso.controller.js';
 import { SsoService } from './access/sso.service.js';
 import { Standings } from './access/standings.js';
+import { LocalChecksRepository } from './local/local-checks.repository.js';
+import { LocalChecks } from './local/local-checks.service.js';
 import { LogsModule } from './logs/logs.module.js';
 import { Geography } from './policy/geography.js';
 import { RouteLoader } from './routing/route-loader.js';
@@ -53,6 +55,8 @@ import { TunnelsRepository } from './tunnels/tunnels.repository.js';
     Forwarder,
     Geography,
     LinkPool,
+    LocalChecks,
+    LocalChecksRepository,
     TargetDialer,
     RouteLoader,
     RouteTable,

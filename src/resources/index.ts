@@ -6,5 +6,8 @@ export { reservedRoutes } from './private/reserved-routes.js';
 export { lockNames } from './public/name-locks.js';
 export { ResourcesModule } from './resources.module.js';
 export { type Evicted, StagedRows } from './staged/staged-rows.js';
+export { LocalTargets } from './targets/local-targets.js';
+export { HealthReports } from './writer/health-reports.js';
 export type { ColumnValues, RowChange } from './writer/resource-rows.js';
 export { type ResourceType, ResourceWriter } from './writer/resource-writer.js';
+export type { HealthResult } from './writer/target-health.js';

@@ -85,9 +85,9 @@ describe('gatehouse-agent', () => {
       KEY,
       '-mtu=1280',
       '--disable-clients',
-      '--enforce-hc-cert',
+      '--pprof',
     ]);
-    expect(program.stderr).toMatch(/WARN .*--enforce-hc-cert is not available yet/);
+    expect(program.stderr).toMatch(/WARN .*--pprof is not available yet/);
     expect(program.stderr).toMatch(/WARN .*WireGuard.*--mtu, --disable-clients/);
   });
 

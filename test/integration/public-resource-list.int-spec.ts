@@ -24,13 +24,15 @@ describe('list', () => {
 
   it('pages by name in shape B, with targets and sites', async () => {
     const orgId = await org();
-    const [newt, local] = [await site(orgId, 'newt', 'North'), await site(orgId, 'local', 'Here')];
+    const [newt, local] = [await site(orgId, 'newt', 'North'), await site(orgId, 'newt', 'Here')];
     const made = await create(orgId, { name: 'Beta' });
     await create(orgId, { name: 'Alpha' });
     await create(orgId, { name: 'Gamma' });
     const first = await target(made.resourceId, newt);
     await target(made.resourceId, newt);
     const third = await target(made.resourceId, local, { hcEnabled: true, enabled: false });
+    // As if LOCAL_TARGETS had listed it.
+    await app.sql(`UPDATE site SET type = 'local' WHERE site_id = $1`, [local]);
     const all = await app.root.expect<List>('GET', `/v1/org/${orgId}/resources`);
     expect(names(all)).toEqual(['Alpha', 'Beta', 'Gamma']);
     expect(all.pagination).toEqual({ total: 3, pageSize: 1000, page: 1 });

@@ -85,6 +85,8 @@ describe('create', () => {
       hcTlsServerName: null,
       hcHealthyThreshold: null,
       hcUnhealthyThreshold: null,
+      hcLastError: null,
+      hcToldAt: null,
     });
     expect(made.internalPort).toBeGreaterThanOrEqual(40_000);
     expect(made.internalPort).toBeLessThanOrEqual(65_534);
@@ -221,7 +223,7 @@ describe('change', () => {
       hcHeaders: JSON.stringify(FULL.hcHeaders),
     });
     await app.sql(`UPDATE target SET hc_health = 'healthy' WHERE target_id = $1`, [targetId]);
-    expect(await update(targetId, { hcEnabled: true })).toMatchObject({ hcHealth: 'healthy' });
+    expect(await update(targetId, { hcEnabled: true, enabled: true })).toMatchObject({ hcHealth: 'healthy' });
   });
 
   it('a path that is matched as a pattern must be one, whichever of the two is changed', async () => {

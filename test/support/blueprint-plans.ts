@@ -40,6 +40,7 @@ export async function planOf(
       applicant,
       await app.get(CurrentStateRepository).load(tx, applicant, model),
       hashes,
+      { problem: () => undefined },
     );
     return { changes, drift, problems };
   });

@@ -29,7 +29,7 @@ export const health = async (id: number) =>
 /** A server with a public resource and a site. */
 export function setUpTargets(): void {
   beforeAll(async () => {
-    app = await openTestApp({ BASE_DOMAIN: 'gate.example.net' });
+    app = await openTestApp({ BASE_DOMAIN: 'gate.example.net', LOCAL_TARGETS: 'acme=10.0.0.9:*' });
     await app.makeOrg('acme');
     await app.makeOrg('other');
     resourceId = await resource('acme');

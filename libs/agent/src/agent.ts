@@ -38,6 +38,7 @@ import {
 } from './enrol/enrolment.js';
 import { ownState } from './enrol/own-state.js';
 import { patienceOf } from './enrol/retry.js';
+import { HealthChecks } from './health/health-checks.js';
 import { keptBundleKey, publicHalf } from './instance/bundle-key.js';
 import { Log } from './log.js';
 import type { SessionFeature } from './session/feature.js';
@@ -270,8 +271,10 @@ export class Agent {
       this.events.emit('blueprint', sent, result),
     );
     blueprints.follow();
-    const tunnels = new Tunnels(context, credential, readAllowed(settings.allow));
-    const features = [reporting(context, health, this.told()), tunnels.feature, blueprints];
+    const allowed = readAllowed(settings.allow);
+    const tunnels = new Tunnels(context, credential, allowed);
+    const checks = new HealthChecks(context, allowed, settings.enforceHcCert);
+    const features = [reporting(context, health, this.told()), tunnels.feature, checks.feature, blueprints];
     let pendingExit = false;
     return keepSession(context, credential, {
       hello,
@@ -285,7 +288,10 @@ export class Agent {
         tunnels.sessionEnded(end);
         this.events.emit('closed', end);
       },
-    }).finally(() => tunnels.close());
+    }).finally(() => {
+      checks.close();
+      tunnels.close();
+    });
   }
 
   /** The agent has written this credential itself: no reason to start over. */

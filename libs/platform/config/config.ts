@@ -11,6 +11,7 @@ import { ConfigError, EnvReader } from './env-reader.js';
 import { type Env, problemsOf, readEnvironment } from './environment.mjs';
 import { type HttpConfig, readHttp } from './http-config.js';
 import { type InstallationConfig, readInstallation } from './installation-config.js';
+import { type LocalTarget, readLocalTarget } from './local-targets.mjs';
 import { type MailConfig, readMail } from './mail-config.js';
 import { decodeMasterKey, LOG_LEVELS } from './rules.mjs';
 import { readTunnels, type TunnelsConfig } from './tunnels-config.js';
@@ -26,6 +27,8 @@ export class Config {
   readonly cluster: ClusterConfig;
   readonly edge: EdgeConfig;
   readonly tunnels: TunnelsConfig;
+  /** What the server itself may dial for local sites. */
+  readonly localTargets: readonly LocalTarget[];
   readonly orgs: { readonly subnet: string };
   readonly access: { readonly sessionTtlHours: number; readonly refusalsPerMinute: number };
   readonly claims: { readonly refusalFloorMs: number };
@@ -99,6 +102,7 @@ export function parseConfig(variables: Env, cwd: string): Config {
     cluster: readCluster(env),
     edge: readEdge(env),
     tunnels: readTunnels(env),
+    localTargets: env.list('LOCAL_TARGETS').map((entry) => readLocalTarget(entry) as LocalTarget),
     orgs: { subnet: env.text('ORG_SUBNET') },
     access: {
       sessionTtlHours: env.whole('SESSION_TTL_HOURS'),

@@ -2,6 +2,7 @@
 // What values may be: one function a kind. Plain Node, since `npm start` asks before anything is installed.
 import { isIP } from 'node:net';
 import { isIpv4Range } from '../ipv4-range.mjs';
+import { readLocalTarget } from './local-targets.mjs';
 
 /**
  * Says in one sentence what is wrong with a value that is set, or nothing. It never repeats a secret.
@@ -161,6 +162,14 @@ export const roles = (value, name) => {
   if (given.length === 0) return `${name} must name at least one role.`;
   const wrong = given.find((entry) => !SERVER_ROLES.some((role) => role === entry));
   return wrong === undefined ? undefined : `${name} must be a list of ${SERVER_ROLES.join(', ')}, not "${wrong}".`;
+};
+
+/** @type {Rule} */
+export const localTargets = (value, name) => {
+  const wrong = listed(value)
+    .map((entry) => ({ entry, ...readLocalTarget(entry) }))
+    .find((read) => 'problem' in read);
+  return wrong && 'problem' in wrong ? `${name}: "${wrong.entry}": ${wrong.problem}.` : undefined;
 };
 
 /** @type {Rule} */

@@ -224,6 +224,12 @@ export const VARIABLES = {
     about:
       'How agents reach this very process with their tunnels, where PUBLIC_URL leads to several processes (default: PUBLIC_URL).',
   },
+  LOCAL_TARGETS: {
+    rule: rules.localTargets,
+    fallback: '',
+    about:
+      'What the server itself may dial for sites of type local (docs/health.md), as orgId=CIDR:ports, comma separated, such as acme=10.0.0.0/24:80,acme=[fd00::]/8:8000-8999; ports may be * (default: nothing).',
+  },
   LOG_LEVEL: { rule: rules.logLevel, fallback: 'info', about: 'fatal, error, warn, info, debug, trace or silent.' },
 };
 

@@ -8,6 +8,7 @@ import { AgentsRepository, type Applied, type DesiredRow, type Introduction } fr
 import { SessionCredentials } from '../credentials/session-credentials.service.js';
 import type { Session } from '../gateway/session.js';
 import { SessionRegistry } from '../gateway/session-registry.js';
+import { SessionHealth } from '../health/session-health.service.js';
 import { NewtsService } from '../newt/newts.service.js';
 import { DesiredLists } from './desired-lists.repository.js';
 
@@ -50,6 +51,7 @@ export class DeliveryService implements OnModuleInit {
     private readonly bundleKeys: BundleKeys,
     private readonly revocations: RevocationsService,
     private readonly lists: DesiredLists,
+    private readonly health: SessionHealth,
   ) {}
 
   onModuleInit(): void {
@@ -101,7 +103,7 @@ export class DeliveryService implements OnModuleInit {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.task.stop(), this.newts.stop()]);
+    await Promise.all([this.task.stop(), this.newts.stop(), this.health.stop()]);
   }
 
   /** Writes what agents reported and nobody has written yet; used before the server stops. */
@@ -200,7 +202,10 @@ export class DeliveryService implements OnModuleInit {
       ...(row.status === 'approved' ? { config: row.config ?? {} } : {}),
       ...(row.bundle ? { bundle: row.bundle } : {}),
     };
+    // Before the state: the answer to it may come at once.
+    const isNew = this.health.expect(session, lists?.healthChecks ?? []);
     session.send(AGENT_MESSAGE.state, state);
+    if (isNew) session.send(AGENT_MESSAGE.health, {});
   }
 
   private async write<Row extends { siteId: number }>(

@@ -23,7 +23,7 @@ export class DesiredLists {
        JOIN site s ON s.site_id = i.site_id AND s.status = 'approved'
        CROSS JOIN LATERAL (
          SELECT coalesce(jsonb_agg(jsonb_build_object('id', t.target_id, 'protocol', r.protocol, 'host', t.ip, 'port', t.port) ORDER BY t.target_id), '[]') AS targets,
-                coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('targetId', t.target_id, 'mode', coalesce(t.hc_mode, 'http'), 'host', coalesce(t.hc_hostname, t.ip),
+                coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('targetId', t.target_id, 'revision', t.version, 'mode', coalesce(t.hc_mode, 'http'), 'host', coalesce(t.hc_hostname, t.ip),
                     'port', coalesce(t.hc_port, t.port), 'scheme', coalesce(t.hc_scheme, CASE WHEN t.method = 'https' THEN t.method END), 'path', t.hc_path,
                     'method', t.hc_method, 'headers', t.hc_headers, 'status', t.hc_status, 'interval', t.hc_interval, 'unhealthyInterval', t.hc_unhealthy_interval,
                     'timeout', t.hc_timeout, 'followRedirects', t.hc_follow_redirects, 'tlsServerName', t.hc_tls_server_name,

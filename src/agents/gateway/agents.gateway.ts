@@ -14,6 +14,7 @@ import { SERVER_VERSION } from '../agents.service.js';
 import { SiteBlueprints } from '../blueprints/site-blueprints.service.js';
 import { SessionBundles } from '../bundles/session-bundles.service.js';
 import { DeliveryService } from '../delivery/delivery.service.js';
+import { SessionHealth } from '../health/session-health.service.js';
 import { agentContainers } from '../newt/containers.js';
 import { NewtsService } from '../newt/newts.service.js';
 import type { Reply } from './agent-socket.adapter.js';
@@ -24,6 +25,7 @@ import {
   BundleMessage,
   Data,
   From,
+  HealthMessage,
   Heartbeat,
   Hello,
   LeaseMessage,
@@ -60,6 +62,7 @@ export class AgentsGateway {
     private readonly blueprints: SiteBlueprints,
     private readonly bundles: SessionBundles,
     private readonly newts: NewtsService,
+    private readonly health: SessionHealth,
     private readonly config: Config,
     private readonly servers: ServerLease,
     dispatch: MessageDispatch,
@@ -115,6 +118,11 @@ export class AgentsGateway {
   @SubscribeMessage(AGENT_MESSAGE.heartbeat)
   heartbeat(@From() session: Session, @Data() { version }: Heartbeat): void {
     this.delivery.heartbeat(session, version);
+  }
+
+  @SubscribeMessage(AGENT_MESSAGE.health)
+  healthOfTargets(@From() session: Session, @Data() { results }: HealthMessage): void {
+    this.health.take(session, results);
   }
 
   @SubscribeMessage('newt/ping')

@@ -27,7 +27,7 @@ import {
   registerDecorator,
   validateSync,
 } from 'class-validator';
-import type { BundleKey } from '#contracts';
+import { AGENT_LIMITS, type AgentHealthResult, type BundleKey, type TargetHealth } from '#contracts';
 import { AppError, firstProblems, IsBundleKey, isUnstorable, unavailable } from '#platform';
 import { type Incoming, MessageDispatch } from './message-dispatch.js';
 
@@ -64,6 +64,34 @@ const messageValidation: PipeTransform = {
 };
 /** Parameter: the message's data, validated by its class; unknown fields are dropped. */
 export const Data = () => DataOf(messageValidation);
+
+const HEALTHS: readonly unknown[] = ['unknown', 'healthy', 'unhealthy'] satisfies TargetHealth[];
+
+/** Results of health checks, of which an agent sends many: looked at by hand. */
+function IsHealthResults(): PropertyDecorator {
+  return (target, propertyName) =>
+    registerDecorator({
+      name: 'isHealthResults',
+      target: target.constructor,
+      propertyName: String(propertyName),
+      validator: {
+        validate: (value) =>
+          Array.isArray(value) && value.length <= AGENT_LIMITS.healthResults && value.every(isHealthResult),
+        defaultMessage: () =>
+          `results must be a list of at most ${AGENT_LIMITS.healthResults}: targetId, revision, health, error`,
+      },
+    });
+}
+
+function isHealthResult(value: unknown): value is AgentHealthResult {
+  const { targetId, revision, health, error } = (value ?? {}) as Record<string, unknown>;
+  const isErrorText =
+    error === undefined ||
+    (typeof error === 'string' &&
+      error.length <= AGENT_LIMITS.healthErrorLength &&
+      !isUnstorable(JSON.stringify(error), error));
+  return Number.isSafeInteger(targetId) && Number.isSafeInteger(revision) && HEALTHS.includes(health) && isErrorText;
+}
 
 /** A JSON object of bounded size. */
 function IsFacts(): PropertyDecorator {
@@ -118,6 +146,10 @@ export class AppliedMessage {
 
 export class Heartbeat {
   @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) version: number;
+}
+
+export class HealthMessage {
+  @IsHealthResults() results: AgentHealthResult[];
 }
 
 export class NewtPingRequest {

@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 import { AGENT_MESSAGE, CLOSE } from '#contracts';
 import { Drain } from '#platform';
 import { DeliveryService } from '../delivery/delivery.service.js';
-import { NewtsService } from '../newt/newts.service.js';
+import { SessionHealth } from '../health/session-health.service.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { KeepAliveService } from './keep-alive.service.js';
 import type { Session } from './session.js';
@@ -26,13 +26,13 @@ export class SessionDrain {
     private readonly presence: PresenceService,
     private readonly delivery: DeliveryService,
     private readonly keepAlive: KeepAliveService,
-    newts: NewtsService,
+    health: SessionHealth,
     drain: Drain,
   ) {
     drain.register('stop accepting', 'sessions', () => this.acceptNone());
     drain.register('tell sessions', 'sessions', () => this.sendAway());
     drain.register('flush', 'reports of agents', () => this.delivery.flushReports());
-    drain.register('flush', 'health of targets', () => newts.flush());
+    drain.register('flush', 'health of targets', () => health.flush());
   }
 
   private async acceptNone(): Promise<void> {

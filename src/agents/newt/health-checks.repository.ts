@@ -36,7 +36,7 @@ export class HealthChecksRepository {
            'hcMethod', t.hc_method, 'hcStatus', t.hc_status, 'hcTlsServerName', t.hc_tls_server_name, 'hcHealthyThreshold', t.hc_healthy_threshold,
            'hcUnhealthyThreshold', t.hc_unhealthy_threshold)) AS fields
        FROM target t JOIN site s USING (site_id) JOIN resource r USING (resource_id)
-       WHERE t.site_id = ANY ($1::bigint[]) AND t.enabled AND t.hc_enabled AND s.status = 'approved' AND r.staged_by IS NULL ORDER BY t.target_id`,
+       WHERE t.site_id = ANY ($1::bigint[]) AND t.enabled AND t.hc_enabled AND s.status = 'approved' AND r.enabled AND r.staged_by IS NULL ORDER BY t.target_id`,
       [siteIds],
     );
     const checks = new Map<number, NewtHealthCheck[]>();

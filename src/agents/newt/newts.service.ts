@@ -1,20 +1,17 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { AGENT_LIMITS, type TargetHealth } from '#contracts';
 import { Db, PeriodicTask, sha256 } from '#platform';
 import type { Outcome } from '../../blueprints/index.js';
-import { ResourceWriter } from '../../resources/index.js';
+import type { HealthResult } from '../../resources/index.js';
 import { SiteBlueprints } from '../blueprints/site-blueprints.service.js';
 import type { Session } from '../gateway/session.js';
+import { SessionHealth } from '../health/session-health.service.js';
 import { newtContainers } from './containers.js';
 import { HealthChecksRepository } from './health-checks.repository.js';
 
 /** Health checks of one message. */
 const CHECKS_AT_ONCE = 200;
-/** Results of one transaction. */
-const RESULTS = 1000;
-const HEALTHS = ['unknown', 'healthy', 'unhealthy'] as const;
-type Health = (typeof HEALTHS)[number];
-const WRITE_MS = 100;
-const RETRY_MS = 1000;
+const HEALTHS: readonly unknown[] = ['unknown', 'healthy', 'unhealthy'] satisfies TargetHealth[];
 
 const SWEEP_MS = 30_000;
 /** A newt tells of containers that start and stop. What it missed, or does not call a change, is asked for this often. */
@@ -42,12 +39,6 @@ export class NewtsService implements OnApplicationBootstrap {
   private readonly known = new WeakMap<Session, Known>();
   /** Sessions of which containers have come, and when they are asked for again. */
   private readonly askAt = new Map<Session, number>();
-  private readonly results = new Map<string, { siteId: number; targetId: number; health: Health }>();
-  private readonly writing = new PeriodicTask('Health of targets', {
-    failure: 'The health of targets could not be written; trying again',
-    retryMs: RETRY_MS,
-    run: () => this.flush(),
-  });
   private readonly asking = new PeriodicTask('Containers of newts', {
     failure: 'Newts could not be asked for their containers',
     everyMs: SWEEP_MS,
@@ -57,7 +48,7 @@ export class NewtsService implements OnApplicationBootstrap {
   constructor(
     private readonly db: Db,
     private readonly checks: HealthChecksRepository,
-    private readonly writer: ResourceWriter,
+    private readonly health: SessionHealth,
     private readonly blueprints: SiteBlueprints,
   ) {}
 
@@ -95,6 +86,7 @@ export class NewtsService implements OnApplicationBootstrap {
     const known = this.known.get(session);
     if (!known || session.status !== 'approved') return;
     const stale: number[] = [];
+    const results: HealthResult[] = [];
     for (const [key, value] of Object.entries(targets)) {
       const targetId = Number(key);
       if (!Number.isSafeInteger(targetId) || targetId < 1) continue;
@@ -102,16 +94,11 @@ export class NewtsService implements OnApplicationBootstrap {
         stale.push(targetId);
         continue;
       }
-      const health = (value as { status?: unknown } | null)?.status;
-      if (HEALTHS.includes(health as Health))
-        this.results.set(`${session.siteId}:${targetId}`, {
-          siteId: session.siteId,
-          targetId,
-          health: health as Health,
-        });
+      const { status, lastError } = (value ?? {}) as { status?: unknown; lastError?: unknown };
+      if (HEALTHS.includes(status)) results.push(resultOf(session.siteId, targetId, status as TargetHealth, lastError));
     }
     this.remove(session, stale);
-    if (this.results.size > 0) this.writing.wake(WRITE_MS);
+    this.health.accept(results);
   }
 
   /** The containers that run beside a newt. @throws validation */
@@ -125,22 +112,9 @@ export class NewtsService implements OnApplicationBootstrap {
     this.blueprints.fromContainers(session, list, (outcome) => this.settle(session, known, digest, outcome));
   }
 
-  /** Writes what newts found out and nobody has written yet, and asks no more; used before the server stops. */
+  /** Asks no more. */
   async stop(): Promise<void> {
-    await Promise.all([this.writing.stop(), this.asking.stop()]);
-  }
-
-  async flush(): Promise<void> {
-    while (this.results.size > 0) {
-      const entries = [...this.results].slice(0, RESULTS);
-      await this.db.tx((tx) =>
-        this.writer.recordHealth(
-          tx,
-          entries.map(([, result]) => result),
-        ),
-      );
-      for (const [key, result] of entries) if (this.results.get(key) === result) this.results.delete(key);
-    }
+    await this.asking.stop();
   }
 
   private of(session: Session): Known {
@@ -179,4 +153,10 @@ export class NewtsService implements OnApplicationBootstrap {
       }
     }
   }
+}
+
+function resultOf(siteId: number, targetId: number, health: TargetHealth, lastError: unknown): HealthResult {
+  const said =
+    typeof lastError === 'string' ? lastError.replaceAll('\0', '').slice(0, AGENT_LIMITS.healthErrorLength) : '';
+  return { siteId, targetId, health, ...(health === 'healthy' || said === '' ? {} : { error: said }) };
 }

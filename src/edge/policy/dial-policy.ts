@@ -1,10 +1,15 @@
 import { networkInterfaces } from 'node:os';
-import { addressBits, Network, plainAddress } from '#platform';
+import { addressBits, type LocalTarget, Network, plainAddress } from '#platform';
 
 interface Allowed {
   network: Network;
   from: number;
   to: number;
+}
+
+export interface Listener {
+  address: string;
+  port: number;
 }
 
 /** Never dialed, whatever is listed: what a network gives out for itself, and the services of clouds about their machines. */
@@ -26,38 +31,26 @@ const LOOPBACK = ['127.0.0.0/8', '::1/128'].map((cidr) => Network.parse(cidr)!);
  * dialed, after a name was resolved.
  */
 export class DialPolicy {
-  private readonly own: { address: string; port: number }[] = [];
+  private readonly allowed = new Map<string, Allowed[]>();
+  private own: readonly Listener[] = [];
 
-  private constructor(private readonly allowed: ReadonlyMap<string, readonly Allowed[]>) {}
-
-  /**
-   * @param entries `orgId=CIDR:ports` each, where ports is one, a range `a-b`, or `*`; an IPv6 address may be in brackets
-   * @returns the policy, or what is wrong with which entry
-   */
-  static read(entries: readonly string[]): DialPolicy | { problems: string[] } {
-    const allowed = new Map<string, Allowed[]>();
-    const problems: string[] = [];
-    for (const entry of entries) {
-      const read = readEntry(entry);
-      if ('problem' in read) {
-        problems.push(`${JSON.stringify(entry)}: ${read.problem}`);
-        continue;
-      }
-      const of = allowed.get(read.orgId);
-      if (of) of.push(read);
-      else allowed.set(read.orgId, [read]);
+  constructor(targets: readonly LocalTarget[]) {
+    for (const { orgId, cidr, from, to } of targets) {
+      const one = { network: Network.parse(cidr)!, from, to };
+      const of = this.allowed.get(orgId);
+      if (of) of.push(one);
+      else this.allowed.set(orgId, [one]);
     }
-    return problems.length > 0 ? { problems } : new DialPolicy(allowed);
   }
 
-  /** A listener of this installation (the database and those of other processes too), which nobody reaches through a site. */
-  addOwn(address: string, port: number): void {
-    this.own.push({ address: plainAddress(address) ?? address, port });
+  /** The organizations for which anything is listed. */
+  get orgIds(): string[] {
+    return [...this.allowed.keys()];
   }
 
-  /** Whether anything is listed for an organization: without, a target or check on a local site is refused when it is written. */
-  allowsAny(orgId: string): boolean {
-    return this.allowed.has(orgId);
+  /** The listeners of this installation (the database and those of other processes too), which nobody reaches through a site. */
+  setOwn(listeners: readonly Listener[]): void {
+    this.own = listeners.map(({ address, port }) => ({ address: plainAddress(address) ?? address, port }));
   }
 
   /** @returns why this address is not dialed for the organization, or undefined */
@@ -74,8 +67,11 @@ export class DialPolicy {
 
   private isOwn(address: string, port: number): boolean {
     const plain = plainAddress(address);
+    // One that is told by an address of this machine may listen on all of them.
     return this.own.some(
-      (own) => own.port === port && (own.address === plain || (isWildcard(own.address) && isLocal(address))),
+      (own) =>
+        own.port === port &&
+        (own.address === plain || ((isWildcard(own.address) || isLocal(own.address)) && isLocal(address))),
     );
   }
 }
@@ -89,21 +85,4 @@ function isLocal(address: string): boolean {
   return Object.values(networkInterfaces()).some((addresses) =>
     addresses?.some((one) => Network.parse(plainAddress(one.address) ?? '')?.contains(bits)),
   );
-}
-
-function readEntry(entry: string): ({ orgId: string } & Allowed) | { problem: string } {
-  const equals = entry.indexOf('=');
-  const colon = entry.lastIndexOf(':');
-  const orgId = entry.slice(0, equals).trim();
-  if (equals < 1 || colon < equals || orgId === '')
-    return { problem: 'must be orgId=CIDR:ports, such as acme=10.0.0.0/24:80' };
-  const cidr = entry.slice(equals + 1, colon).trim();
-  const isBare = cidr.includes(':') && !cidr.includes('/') && !cidr.startsWith('[');
-  const network = isBare ? undefined : Network.parse(cidr.replace('[', '').replace(']', ''));
-  if (!network) return { problem: `${cidr || 'nothing'} is no address range (an IPv6 address is in brackets)` };
-  const ports = entry.slice(colon + 1).trim();
-  const match = ports === '*' ? ['*', '1', '65535'] : /^([1-9]\d{0,4})(?:-([1-9]\d{0,4}))?$/.exec(ports);
-  const [from, to] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
-  if (!match || to > 65_535 || from > to) return { problem: `${ports || 'nothing'} is no port, range of ports or *` };
-  return { orgId, network, from, to };
 }

@@ -101,6 +101,10 @@ class TargetFields {
   hcTlsServerName: string | null;
   hcHealthyThreshold: number | null;
   hcUnhealthyThreshold: number | null;
+  /** Why it is not healthy, as its site told last. */
+  hcLastError: string | null;
+  /** When its site told last; null while nothing is known. */
+  hcToldAt: Date | null;
 }
 
 /** What a change answers: `hcHeaders` is JSON text here. */
@@ -139,6 +143,8 @@ export class TargetItem extends PickType(TargetView, [
   'hcTlsServerName',
   'hcHealthyThreshold',
   'hcUnhealthyThreshold',
+  'hcLastError',
+  'hcToldAt',
   'path',
   'pathMatchType',
   'rewritePath',

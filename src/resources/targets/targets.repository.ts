@@ -12,7 +12,10 @@ export interface StoredTarget extends TargetView {
 
 /** Columns that are given; those that are not are null on insert and stay on update. */
 export type TargetColumns = Partial<
-  Omit<TargetView, 'targetId' | 'resourceId' | 'orgId' | 'targetHealthCheckId' | 'name' | 'mode'>
+  Omit<
+    TargetView,
+    'targetId' | 'resourceId' | 'orgId' | 'targetHealthCheckId' | 'name' | 'mode' | 'hcLastError' | 'hcToldAt'
+  >
 >;
 
 export const PORTS_TO_TRY = 8;
@@ -26,7 +29,8 @@ const COLUMNS = `
   t.hc_mode AS "hcMode", t.hc_hostname AS "hcHostname", t.hc_port AS "hcPort", t.hc_interval AS "hcInterval", t.hc_unhealthy_interval AS "hcUnhealthyInterval",
   t.hc_timeout AS "hcTimeout", t.hc_headers AS "hcHeaders", t.hc_follow_redirects AS "hcFollowRedirects", t.hc_method AS "hcMethod", t.hc_status AS "hcStatus",
   t.hc_health AS "hcHealth", t.hc_tls_server_name AS "hcTlsServerName", t.hc_healthy_threshold AS "hcHealthyThreshold",
-  t.hc_unhealthy_threshold AS "hcUnhealthyThreshold", t.version`;
+  t.hc_unhealthy_threshold AS "hcUnhealthyThreshold", (SELECT h.error FROM target_health h WHERE h.target_id = t.target_id) AS "hcLastError",
+  (SELECT h.told_at FROM target_health h WHERE h.target_id = t.target_id) AS "hcToldAt", t.version`;
 
 const ITEM_COLUMNS: Columns<TargetItem> = {
   targetId: true,
@@ -61,6 +65,8 @@ const ITEM_COLUMNS: Columns<TargetItem> = {
   hcTlsServerName: true,
   hcHealthyThreshold: true,
   hcUnhealthyThreshold: true,
+  hcLastError: true,
+  hcToldAt: true,
 };
 
 const ITEMS = `SELECT ${COLUMNS}, s.type AS "siteType", s.name AS "siteName" FROM target t JOIN site s ON s.site_id = t.site_id

@@ -27,6 +27,8 @@ import type { ResourceMode } from '../public/resources.dto.js';
 import { freePorts, noPort } from '../writer/internal-ports.js';
 import type { ColumnValues } from '../writer/resource-rows.js';
 import { ResourceWriter } from '../writer/resource-writer.js';
+import { TargetHealth } from '../writer/target-health.js';
+import { type Dialed, LocalTargets } from './local-targets.js';
 import type { CreateTargetBody, TargetList, TargetRow, TargetView, UpdateTargetBody } from './targets.dto.js';
 import {
   PORTS_TO_TRY,
@@ -46,6 +48,8 @@ export class TargetsService implements OnModuleInit {
     private readonly db: Db,
     private readonly repository: TargetsRepository,
     private readonly writer: ResourceWriter,
+    private readonly health: TargetHealth,
+    private readonly local: LocalTargets,
     private readonly sites: SiteLifecycleService,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
@@ -56,6 +60,7 @@ export class TargetsService implements OnModuleInit {
 
   onModuleInit(): void {
     this.hooks.siteDeleting.register((tx, orgId, siteId) => this.leaveSite(tx, orgId, siteId));
+    this.hooks.siteSuspended.register((tx, orgId, siteId) => this.health.forgetSite(tx, orgId, siteId));
     this.resolvers.registerNumber('targetId', (id) => this.repository.orgOf(this.db.manager, id));
   }
 
@@ -70,6 +75,8 @@ export class TargetsService implements OnModuleInit {
     const { siteId, ip, port, hcEnabled = false } = given;
     if (mode !== undefined) requireMode(mode, await this.repository.modeOf(this.db.manager, orgId, resourceId));
     await this.requirePattern(orgId, body);
+    if ((await this.repository.siteType(this.db.manager, orgId, siteId)) === 'local')
+      this.requireListed(orgId, { ...given, hcEnabled });
     const columns: TargetColumns = {
       ...given,
       rewritePath: rewriteOf(given),
@@ -197,8 +204,10 @@ export class TargetsService implements OnModuleInit {
     const pattern = patternOf(paths);
     if (pattern !== null && pattern !== checked)
       throw conflict('The path was changed by others at the same moment; try again');
-    if (siteType === 'local') changes.internalPort = null;
-    else if (body.siteId !== before.siteId || before.internalPort === null)
+    if (siteType === 'local') {
+      this.requireListed(orgId, { ...before, ...definedOf(changes), hcEnabled });
+      changes.internalPort = null;
+    } else if (body.siteId !== before.siteId || before.internalPort === null)
       changes.internalPort = await this.freePort(tx, body.siteId);
     const changed = [{ id: targetId, columns: columnsOf(changes) }];
     const siteIds = await this.writer.writeTargets(tx, orgId, { changed });
@@ -213,6 +222,12 @@ export class TargetsService implements OnModuleInit {
     });
     await this.sites.bumpDesired(tx, orgId, siteIds);
     return { target: toRow(row), version: row.version };
+  }
+
+  /** @throws validation that names the field */
+  private requireListed(orgId: string, target: Dialed): void {
+    const problem = this.local.problem(orgId, target);
+    if (problem) throw invalid(problem.field, problem.message);
   }
 
   private async freePort(tx: EntityManager, siteId: number): Promise<number> {
@@ -259,10 +274,10 @@ const cleared = (body: UpdateTargetBody): UpdateTargetBody =>
   body.pathMatchType === null ? { ...body, rewritePath: null, rewritePathType: null } : body;
 
 /** How the paths of a target will be; what is left out stays. */
-const changedPaths = (before: Paths, changes: Partial<Paths>): Paths => ({
-  ...before,
-  ...Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)),
-});
+const changedPaths = (before: Paths, changes: Partial<Paths>): Paths => ({ ...before, ...definedOf(changes) });
+
+const definedOf = <Fields extends object>(fields: Fields): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Fields;
 
 /** Those that are given, by their names in the database. */
 const columnsOf = (changes: TargetColumns): ColumnValues =>

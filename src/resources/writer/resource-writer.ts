@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AppError, execute, notify, prepared, query } from '#platform';
+import { AppError, execute, query } from '#platform';
 import { freePorts, noPort } from './internal-ports.js';
 import {
   type ColumnValues,
@@ -10,6 +10,7 @@ import {
   ResourceRows,
   type RowChange,
 } from './resource-rows.js';
+import { type HealthResult, TargetHealth } from './target-health.js';
 
 /** A public or a private resource, by its table. */
 export type ResourceType = 'resource' | 'site_resource';
@@ -24,10 +25,8 @@ export interface RowChanges {
   removed?: number[];
 }
 
-/** A notice has room for 8,000 bytes. */
-const TOLD_AT_ONCE = 400;
 /** docs/integration-api.md §3.6: a target is unknown until its site has told a result. One that moves, or is not checked any more, is so again. */
-const HEALTH_OF_CHANGED = `hc_health = CASE WHEN r.hc_enabled AND t.hc_enabled AND r.site_id = t.site_id THEN t.hc_health ELSE 'unknown' END`;
+const HEALTH_OF_CHANGED = `hc_health = CASE WHEN r.hc_enabled AND t.hc_enabled AND coalesce(r.enabled, t.enabled) AND r.site_id = t.site_id THEN t.hc_health ELSE 'unknown' END`;
 
 export const noAliasAddress = () =>
   new AppError('capacity', 'The utility subnet of the organization has no free address left', { retryAfter: 60 });
@@ -42,7 +41,10 @@ export const noAliasAddress = () =>
  */
 @Injectable()
 export class ResourceWriter {
-  constructor(private readonly rows: ResourceRows) {}
+  constructor(
+    private readonly rows: ResourceRows,
+    private readonly health: TargetHealth,
+  ) {}
 
   /** @returns the ids in the order of the rows. @throws unique violations of names, ports and niceIds */
   insertPublic(tx: EntityManager, orgId: string, rows: ColumnValues[]): Promise<number[]> {
@@ -151,7 +153,11 @@ export class ResourceWriter {
     await this.rows.delete(tx, 'target', orgId, removed);
     await this.rows.update(tx, 'target', orgId, changed, HEALTH_OF_CHANGED);
     await this.rows.insert(tx, 'target', orgId, await this.withPorts(tx, added));
-    await this.sumHealth(tx, [...new Set([...resourceIds, ...before.map((target) => target.resourceId)])]);
+    await this.health.forgetUnknown(
+      tx,
+      changed.map(({ id }) => id),
+    );
+    await this.health.sum(tx, [...new Set([...resourceIds, ...before.map((target) => target.resourceId)])]);
     const now = [...added, ...changed.map(({ columns }) => columns)].map((columns) => columns['site_id'] as number);
     return [...new Set([...before.map((target) => target.siteId), ...now])];
   }
@@ -192,67 +198,9 @@ export class ResourceWriter {
     );
   }
 
-  /**
-   * Takes in what sites found out about their targets, and sums up the health of the resources. A result for a target of another site, or one
-   * that is not checked, is nothing.
-   */
-  async recordHealth(
-    tx: EntityManager,
-    results: { siteId: number; targetId: number; health: 'unknown' | 'healthy' | 'unhealthy' }[],
-  ): Promise<void> {
-    const values = [results.map((r) => r.siteId), results.map((r) => r.targetId), results.map((r) => r.health)];
-    const changed = `SELECT t.target_id, t.resource_id, i.health FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS i(site_id, target_id, health)
-      JOIN target t ON t.target_id = i.target_id AND t.site_id = i.site_id AND t.hc_enabled AND t.hc_health <> i.health`;
-    const rows = await prepared<{ id: number }>(
-      tx,
-      'target_health_resources',
-      `SELECT DISTINCT resource_id AS id FROM (${changed}) c`,
-      values,
-    );
-    if (rows.length === 0) return;
-    const ids = rows.map((row) => row.id);
-    await prepared(
-      tx,
-      'resource_health_lock',
-      'SELECT FROM resource WHERE resource_id = ANY($1::bigint[]) ORDER BY resource_id FOR NO KEY UPDATE',
-      [ids],
-    );
-    await prepared(
-      tx,
-      'target_health',
-      `WITH changed AS (SELECT c.* FROM (${changed}) c JOIN target l USING (target_id) ORDER BY c.target_id FOR NO KEY UPDATE OF l)
-       UPDATE target t SET hc_health = c.health FROM changed c WHERE t.target_id = c.target_id`,
-      values,
-    );
-    await this.sumHealth(tx, ids);
-    for (let from = 0; from < ids.length; from += TOLD_AT_ONCE)
-      await notify(tx, 'health_changed', JSON.stringify(ids.slice(from, from + TOLD_AT_ONCE)));
-  }
-
-  /**
-   * Sums up what the enabled health checks of their enabled targets say. A target that nobody knows of yet takes no part. The rows are locked first, in the order of ids: of two who changed
-   * targets at once the second then sees the work of the first.
-   */
-  async sumHealth(tx: EntityManager, resourceIds: number[]): Promise<void> {
-    if (resourceIds.length === 0) return;
-    await Promise.all([
-      prepared(
-        tx,
-        'resource_health_lock',
-        'SELECT FROM resource WHERE resource_id = ANY($1::bigint[]) ORDER BY resource_id FOR NO KEY UPDATE',
-        [resourceIds],
-      ),
-      prepared(
-        tx,
-        'resource_health',
-        `UPDATE resource r SET health = s.health FROM (
-           SELECT i.id, CASE WHEN count(t) = 0 THEN 'unknown' WHEN bool_and(t.hc_health = 'healthy') THEN 'healthy'
-             WHEN bool_or(t.hc_health = 'healthy') THEN 'degraded' ELSE 'unhealthy' END AS health
-           FROM unnest($1::bigint[]) AS i(id) LEFT JOIN target t ON t.resource_id = i.id AND t.enabled AND t.hc_enabled AND t.hc_health <> 'unknown' GROUP BY i.id
-         ) s WHERE r.resource_id = s.id AND r.health <> s.health`,
-        [resourceIds],
-      ),
-    ]);
+  /** @see TargetHealth.record */
+  recordHealth(tx: EntityManager, results: HealthResult[]): Promise<void> {
+    return this.health.record(tx, results);
   }
 
   /** The resources first: who changes a resource has its row and comes to its targets later. */

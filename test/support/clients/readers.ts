@@ -80,7 +80,7 @@ export const HOME_AUTOMATION: ForeignClient = {
 export const DASHBOARD_WIDGET: ForeignClient = {
   name: 'a widget of a start page',
   calls: [
-    { method: 'PUT', path: '/org/{org}/site', body: { name: 'S', type: 'local' }, keeps: { site: 'siteId' } },
+    { method: 'PUT', path: '/org/{org}/site', body: { name: 'S', type: 'newt' }, keeps: { site: 'siteId' } },
     {
       method: 'PUT',
       path: '/org/{org}/resource',

@@ -77,9 +77,9 @@ describe('checks', () => {
 describe('warnings', () => {
   it('name every setting without effect, as it was given', () => {
     const env = { DISABLE_CLIENTS: 'true', PORT: '8080' };
-    const resolved = resolveSettings(cli({ enforceHcCert: true, mtu: '1280' }), env, { region: 'eu' });
+    const resolved = resolveSettings(cli({ pprof: true, mtu: '1280' }), env, { region: 'eu' });
     expect(warningsAbout(resolved, env)).toEqual([
-      '--enforce-hc-cert is not available yet and has no effect in this version',
+      '--pprof is not available yet and has no effect in this version',
       '`region` in the config file is not available yet and has no effect in this version',
       'only meaningful with a WireGuard tunnel, without effect here: --mtu, DISABLE_CLIENTS',
     ]);

@@ -116,7 +116,7 @@ export const SETTINGS: readonly Setting[] = [
   row('allow', 'list', 'used', {
     flag: 'allow',
     env: 'GATEHOUSE_ALLOW',
-    help: 'CIDR[:PORTS], such as 10.0.0.0/8:443: the only addresses that the tunnel leads to, whatever the server says; IPv6 with ports in brackets; repeatable',
+    help: 'CIDR[:PORTS], such as 10.0.0.0/8:443: the only addresses that tunnel and health checks lead to, whatever the server says; IPv6 with ports in brackets; repeatable',
   }),
   row('noWait', 'boolean', 'used', {
     flag: 'no-wait',
@@ -175,7 +175,11 @@ export const SETTINGS: readonly Setting[] = [
     help: 'Docker engine, or a proxy of its socket: a path, or unix:// tcp:// http:// https://; the labels of its containers are a blueprint',
   }),
 
-  later('enforce-hc-cert', 'ENFORCE_HC_CERT', 'enforceHcCert', 'boolean'),
+  row('enforceHcCert', 'boolean', 'used', {
+    flag: 'enforce-hc-cert',
+    env: 'ENFORCE_HC_CERT',
+    help: 'health checks over TLS fail with a certificate that is not good; any will do without it',
+  }),
   later('docker-enforce-network-validation', 'DOCKER_ENFORCE_NETWORK_VALIDATION', 'dockerEnforceNetworkValidation'),
   later('metrics', 'NEWT_METRICS_PROMETHEUS_ENABLED', 'metrics', 'boolean'),
   later('otlp', 'NEWT_METRICS_OTLP_ENABLED', 'otlp', 'boolean'),
@@ -224,6 +228,7 @@ export type Settings = {
   user: string;
   envAllow: string[];
   allow: string[];
+  enforceHcCert: boolean;
   dependencyAllow: string[];
   noWait: boolean;
   healthFile: string;

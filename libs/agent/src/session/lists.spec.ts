@@ -13,7 +13,7 @@ it('what is offered of tunnels is read, and bounded', () => {
 
 it('of lists only what can be read is there', () => {
   const target = { id: 1, protocol: 'tcp', host: 'web.internal', port: 80 };
-  const check = { targetId: 1, mode: 'http', host: 'web.internal', port: 80, path: '/up' };
+  const check = { targetId: 1, revision: 3, mode: 'http', host: 'web.internal', port: 80, path: '/up' };
   const resource = { id: 2, mode: 'cidr', destination: '10.0.0.0/8', tcpPorts: '*', udpPorts: '' };
   expect(
     readLists({
@@ -25,7 +25,7 @@ it('of lists only what can be read is there', () => {
         { ...target, port: 65_536 },
         { ...target, protocol: 'icmp' },
       ],
-      healthChecks: [check, { ...check, host: 7 }, { ...check, targetId: undefined }],
+      healthChecks: [check, { ...check, host: 7 }, { ...check, targetId: undefined }, { ...check, revision: '3' }],
       resources: [resource, { ...resource, mode: 'all' }, { ...resource, tcpPorts: undefined }],
     }),
   ).toEqual({ targets: [target], healthChecks: [check], resources: [resource] });

@@ -41,8 +41,8 @@ function isTarget(one: Record<string, unknown>): one is AgentTarget {
 }
 
 function isHealthCheck(one: Record<string, unknown>): one is AgentHealthCheck {
-  const { targetId, mode, host, port } = one;
-  return Number.isInteger(targetId) && isText(mode) && isText(host) && isPort(port);
+  const { targetId, revision, mode, host, port } = one;
+  return Number.isInteger(targetId) && Number.isInteger(revision) && isText(mode) && isText(host) && isPort(port);
 }
 
 function isResource(one: Record<string, unknown>): one is AgentResource {

@@ -11,7 +11,7 @@ const LISTS: AgentLists = {
     { id: 4, protocol: 'tcp', host: 'localhost', port: 3000 },
     { id: 5, protocol: 'tcp', host: 'fd00::5', port: 80 },
   ],
-  healthChecks: [{ targetId: 1, mode: 'http', host: '10.0.0.5', port: 8081 }],
+  healthChecks: [{ targetId: 1, revision: 1, mode: 'http', host: '10.0.0.5', port: 8081 }],
   resources: [
     { id: 1, mode: 'host', destination: 'db.internal', tcpPorts: '5432,6000-6002', udpPorts: '' },
     { id: 2, mode: 'cidr', destination: '192.168.0.0/16', tcpPorts: '*', udpPorts: '53' },

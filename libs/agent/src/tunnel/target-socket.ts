@@ -130,7 +130,7 @@ function connected<S extends Socket>(
 const SYSTEM = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem'];
 let trusted: string[] | undefined;
 /** Those of Node and of the system: the certificates of a private network are known to its machines. */
-function authorities(): string[] {
+export function authorities(): string[] {
   const files = [process.env['SSL_CERT_FILE'] ?? '', process.env['NODE_EXTRA_CA_CERTS'] ?? '', ...SYSTEM];
   trusted ??= [
     ...rootCertificates,

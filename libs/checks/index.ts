@@ -1,0 +1,3 @@
+export * from './checker.js';
+export * from './probe.js';
+export * from './tally.js';
