@@ -144,6 +144,7 @@ export const t = {
       enabled: 'State',
     },
     unchecked: 'not checked',
+    told: 'told',
     labels: {
       siteId: 'Site',
       ip: 'Host',

@@ -9,6 +9,7 @@ import { EmptyState } from '@/kit/empty';
 import { Failure } from '@/kit/failure';
 import { PageLink } from '@/kit/page-link';
 import { RowTable } from '@/kit/row-table';
+import { Time } from '@/kit/time';
 import { toastDone } from '@/kit/toasts';
 import { ExportMenu } from '@/list/export-menu';
 import { HealthBadge } from '@/resources/parts';
@@ -86,14 +87,7 @@ function Targets() {
           },
           {
             title: columns.health,
-            render: ({ hcEnabled, hcHealth }) =>
-              hcEnabled ? (
-                <HealthBadge health={hcHealth} />
-              ) : (
-                <Text span size="sm" c="dimmed">
-                  {t.targets.unchecked}
-                </Text>
-              ),
+            render: (target) => <TargetHealth of={target} />,
           },
           { title: columns.path, render: ({ path }) => path && <Code>{path}</Code> },
           { title: columns.priority, render: ({ priority }) => priority, isNumber: true },
@@ -101,6 +95,31 @@ function Targets() {
           ...(mayChange || mayDelete ? [{ title: ' ', render: actions }] : []),
         ]}
       />
+    </Stack>
+  );
+}
+
+/** Its health, why it is not good, and when that was told. */
+function TargetHealth({ of: { hcEnabled, hcHealth, hcLastError, hcToldAt } }: { of: Target }) {
+  if (!hcEnabled)
+    return (
+      <Text span size="sm" c="dimmed">
+        {t.targets.unchecked}
+      </Text>
+    );
+  return (
+    <Stack gap={2}>
+      <HealthBadge health={hcHealth} />
+      {hcLastError && (
+        <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+          {hcLastError}
+        </Text>
+      )}
+      {hcToldAt && (
+        <Text size="sm" c="dimmed" component="div">
+          {t.targets.told} <Time at={hcToldAt} />
+        </Text>
+      )}
     </Stack>
   );
 }
