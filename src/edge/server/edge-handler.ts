@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { Config, trustedProxies } from '#platform';
+import { EdgeAccess } from '../access/edge-access.js';
+import type { EdgeRequest, Granted } from '../access/edge-request.js';
 import { type EdgeAnswer, type EdgeCode, edgeAnswer, type PageTexts, wantsPage } from '../http/error-pages.js';
 import { isRequestId } from '../http/forwarded-fields.js';
+import { OWN_PATH } from '../http/own-names.js';
 import type { RequestProblem } from '../http/request-checks.js';
-import type { RequestEntry } from '../logs/entries.js';
+import type { Authentication, RequestEntry } from '../logs/entries.js';
 import { RequestLog } from '../logs/request-log.js';
 import { clientAddress, forwardedScheme } from '../policy/client-address.js';
 import { Geography } from '../policy/geography.js';
@@ -15,12 +18,12 @@ import { RouteLoader } from '../routing/route-loader.js';
 import { type Route, type RouteSettings, RouteTable } from '../routing/route-table.js';
 import type { StoredTarget } from '../routing/targets.js';
 import type { CallEnd, EdgeCall, KnownCall } from './edge-call.js';
-import { Forwarder } from './forwarder.js';
+import { readForm } from './form-body.js';
+import { type Admission, Forwarder } from './forwarder.js';
 import type { Reply } from './reply.js';
 import { TargetDialer } from './target-dialer.js';
 
-/** Paths that are never a target's, on every host of a resource. */
-const OWN_PATHS = '/.gatehouse/';
+/** Never a target's, on every host of a resource. */
 const ACME_PATHS = '/.well-known/acme-challenge/';
 
 const PROBLEMS: Record<RequestProblem['status'], EdgeCode> = {
@@ -44,6 +47,7 @@ export class EdgeHandler {
     private readonly geography: Geography,
     private readonly dialer: TargetDialer,
     private readonly forwarder: Forwarder,
+    private readonly access: EdgeAccess,
     private readonly log: RequestLog,
     config: Config,
   ) {
@@ -57,9 +61,13 @@ export class EdgeHandler {
     try {
       this.decide(call);
     } catch (error) {
-      this.logger.error({ err: error }, 'A request to the edge could not be answered');
-      refuseWith(call.reply, 'bad_gateway', randomUUID(), false);
+      this.failed(call.reply, error);
     }
+  }
+
+  private failed(reply: Reply, error: unknown): void {
+    this.logger.error({ err: error }, 'A request to the edge could not be answered');
+    refuseWith(reply, 'bad_gateway', randomUUID(), false);
   }
 
   /** Answers what is no request, or none that is taken; a connection on which it came is not read on. */
@@ -99,7 +107,8 @@ export class EdgeHandler {
       decidedBy: null,
     };
     const refuse = (code: EdgeCode, texts?: PageTexts) => this.refuse(known, code, texts);
-    if (path.path.startsWith(OWN_PATHS) || path.path.startsWith(ACME_PATHS)) return refuse('not_found');
+    if (path.path.startsWith(OWN_PATH)) return this.own(known);
+    if (path.path.startsWith(ACME_PATHS)) return refuse('not_found');
     if (this.loader.ageSeconds > this.staleSeconds) return refuse('stale');
     const { settings } = route;
     if (settings.blockAccess) return refuse('forbidden');
@@ -108,15 +117,63 @@ export class EdgeHandler {
     const verdict = route.rules.judge(this.visitorOf(known), path.path);
     if (verdict && verdict.action !== 'PASS') known.decidedBy = { ruleId: verdict.ruleId };
     if (verdict?.action === 'DROP') return refuse('forbidden');
-    if (verdict?.action !== 'ACCEPT') {
-      if (isProtected(settings)) return refuse('unauthenticated');
-      known.decidedBy = { authentication: 'none' };
-    }
-    this.forward(known);
+    if (verdict?.action === 'ACCEPT') return this.forward(known, { withoutAuthorization: false });
+    const decided = this.access.decide(requestOf(known));
+    if (decided instanceof Promise) this.later(known, decided, (found) => this.admit(known, found));
+    else this.admit(known, decided);
   }
 
-  private forward(known: KnownCall): void {
-    this.forwarder.forward(known, { withoutAuthorization: false }, (end) => {
+  private admit(known: KnownCall, decided: Granted | EdgeAnswer): void {
+    if ('status' in decided) return this.answer(known, decided);
+    known.decidedBy = { authentication: LOGGED_AS[decided.by] };
+    // Of every request: nobody knows before how long it takes.
+    this.forward(
+      known,
+      decided,
+      decided.onEnd(() => known.call.reply.cut()),
+    );
+  }
+
+  /** Pages that log in and out. */
+  private own(known: KnownCall): void {
+    const answer = readForm(known.call).then((body) =>
+      body ? this.access.own(requestOf(known), body) : edgeAnswer('bad_request', known.requestId, known.page),
+    );
+    this.later(known, answer, (found) => this.answer(known, found));
+  }
+
+  /** Goes on with what had to be waited for, unless the visitor has gone meanwhile. */
+  private later<T>(known: KnownCall, waited: Promise<T>, goOn: (found: T) => void): void {
+    const { reply } = known.call;
+    let isGone = false;
+    reply.listen(
+      () => undefined,
+      () => (isGone = true),
+    );
+    waited
+      .then((found) => {
+        if (!isGone) goOn(found);
+      })
+      .catch((error: unknown) => this.failed(reply, error));
+  }
+
+  private answer(known: KnownCall, answer: EdgeAnswer): void {
+    answerWith(known.call.reply, answer);
+    const { status, body } = answer;
+    const end = {
+      status,
+      code: CODES[status] ?? null,
+      targetId: null,
+      siteId: null,
+      bytesIn: 0,
+      bytesOut: body.length,
+    };
+    this.log.record(entryOf(known, end, this.geography.country(known.client)));
+  }
+
+  private forward(known: KnownCall, admission: Admission, over?: () => void): void {
+    this.forwarder.forward(known, admission, (end) => {
+      over?.();
       if ('failed' in end) this.refuse(known, end.failed, undefined, end.target);
       else this.log.record(entryOf(known, end, this.geography.country(known.client)));
     });
@@ -206,8 +263,36 @@ function hostText({ name, port }: Host): string {
   return port === undefined ? host : `${host}:${port}`;
 }
 
-const isProtected = ({ protection }: RouteSettings): boolean =>
-  protection.sso || protection.password || protection.pincode || protection.headerAuth || protection.whitelist;
+/** As the request log calls them. */
+const LOGGED_AS: Record<Granted['by'], Authentication> = {
+  none: 'none',
+  sso: 'sso',
+  password: 'password',
+  pincode: 'pincode',
+  header: 'header_auth',
+  whitelist: 'whitelist',
+  token: 'access_token',
+};
+/** Of answers that say who somebody is not. */
+const CODES: Partial<Record<number, EdgeCode>> = {
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not_found',
+  503: 'login_unavailable',
+};
+
+const requestOf = (known: KnownCall): EdgeRequest => ({
+  route: known.route,
+  scheme: known.scheme,
+  host: known.host,
+  method: known.call.checked.method,
+  path: known.path.path,
+  query: known.path.query,
+  rawHeaders: known.call.rawHeaders,
+  client: known.client,
+  requestId: known.requestId,
+  page: known.page,
+});
 
 const textsOf = ({ maintenance }: RouteSettings): PageTexts => ({
   title: maintenance!.title,

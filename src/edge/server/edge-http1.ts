@@ -91,6 +91,7 @@ function takeWebsocket(
   const join: EdgeCall['join'] = ({ status, reason, fields }, rest, link, over) => {
     response.removeAllListeners('close');
     response.detachSocket(socket);
+    reply.join(socket);
     let text = `HTTP/1.1 ${status} ${reason || 'Switching Protocols'}\r\n`;
     const out = [...responseFields(fields, status), 'Upgrade', 'websocket', 'Connection', 'Upgrade'];
     for (let i = 0; i < out.length; i += 2) text += `${out[i]}: ${out[i + 1]}\r\n`;
