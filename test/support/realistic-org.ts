@@ -3,6 +3,7 @@ import bcrypt from 'bcrypt';
 import { Api, newNonce, provision, type TestKey } from './api.js';
 import { queryDatabase } from './database.js';
 import { GROUPS, hardwareId, machineName, PEOPLE, RESOURCES } from './realistic-names.js';
+import { addTraffic } from './realistic-traffic.js';
 import { secretValue } from './secret-values.js';
 import { holds, nameIn, versionId } from './secrets.js';
 import type { TestServer } from './server.js';
@@ -390,11 +391,6 @@ export class RealisticOrg {
     await this.sql(`UPDATE provisioning_key SET created_at = now() - interval '36 days' WHERE org_id = $1`, [
       this.orgId,
     ]);
-    await this.sql(
-      `INSERT INTO online_sample (org_uid, at, n)
-       SELECT org_uid, date_trunc('hour', now()) - i * interval '15 minutes', 118 + (i * 7919 % 11) - CASE WHEN i BETWEEN 40 AND 52 THEN 30 ELSE 0 END
-       FROM org, generate_series(1, 672) i WHERE org_id = $1 ON CONFLICT DO NOTHING`,
-      [this.orgId],
-    );
+    await addTraffic(this.sql, this.orgId);
   }
 }

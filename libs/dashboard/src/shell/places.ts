@@ -93,6 +93,8 @@ export const SECTIONS: readonly Section[] = [
     icon: IconClipboardList,
     places: [
       { label: places.audit, path: '/logs/audit', action: 'listAudit' },
+      { label: places.requests, path: '/logs/requests', action: 'viewLogs' },
+      { label: places.logins, path: '/logs/logins', action: 'exportLogs' },
       { label: places.events, path: '/logs/events', action: 'listEvents' },
     ],
   },

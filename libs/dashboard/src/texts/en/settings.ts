@@ -4,6 +4,7 @@ export const t = {
     organization: 'Organization',
     approval: 'Approval',
     addresses: 'Addresses',
+    retention: 'Retention',
     keys: 'Keys and CA',
     expiring: 'Expiring',
     close: 'Close',
@@ -30,6 +31,19 @@ export const t = {
     by: (who: string) => `by ${who}`,
     perKey: 'Whether a new site needs somebody to approve it is said by each provisioning key.',
     toKeys: 'To the provisioning keys',
+  },
+  retention: {
+    title: 'Logs of public resources',
+    text: 'How many days rows are kept. With 0 none is written, and those that are there go within the hour. With -1 they are kept as long as the installation keeps anything; never longer, whatever is said here.',
+    fields: {
+      settingsLogRetentionDaysRequest: 'Days of the log of requests',
+      settingsLogRetentionDaysAccess: 'Days of the log of logins',
+    },
+    hints: {
+      settingsLogRetentionDaysRequest: 'Each request, with the address and the name of who made it.',
+      settingsLogRetentionDaysAccess: 'Who logged in on a resource, or failed to.',
+    },
+    done: 'Retention saved',
   },
   addresses: {
     text: 'Each site and client gets an address of one of these ranges. A range that nobody uses can be removed.',

@@ -50,6 +50,8 @@ export const t = {
     shareLinks: 'Share links',
     audit: 'Audit log',
     events: 'Events',
+    requests: 'Requests',
+    logins: 'Logins',
     jobs: 'Jobs',
     settings: 'Settings',
     server: 'Server',

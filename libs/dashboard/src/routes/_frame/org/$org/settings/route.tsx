@@ -14,6 +14,7 @@ const TABS: readonly (readonly [tab: keyof typeof t.tabs, action: Action])[] = [
   ['organization', 'getOrg'],
   ['approval', 'getOrg'],
   ['addresses', 'listAddressRanges'],
+  ['retention', 'getOrg'],
   ['keys', 'getOrg'],
   ['expiring', 'listSites'],
   ['close', 'deleteOrg'],
