@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { describe, expect, it } from 'vitest';
 import { ROUTE_SCOPE, type RouteScope } from '../libs/platform/access/route-access.js';
+import { OWNER } from './support/table-owners.js';
 import { tableWrites } from './support/table-writes.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -60,6 +61,7 @@ const text = (file: string) => readFileSync(join(root, file), 'utf8');
 const { imports: subpaths } = JSON.parse(text('package.json')) as {
   imports: Record<string, string | { 'gatehouse-source': string }>;
 };
+
 /** Where an import of a file leads, as a path from the root; undefined for a package. */
 function targetOf(file: string, specifier: string): string | undefined {
   if (specifier.startsWith('.')) return relative(root, resolve(root, dirname(file), specifier)).replace(/\.js$/, '.ts');
@@ -73,6 +75,7 @@ const importsOf = (file: string): string[] =>
   [...text(file).matchAll(/(?:from|import)\s*\(?\s*'([^']*)'/g)].flatMap(
     ([, specifier]) => targetOf(file, specifier!) ?? [],
   );
+
 /** `src/<module>`, or `libs/<library>`. */
 const folderOf = (file: string) => file.split('/').slice(0, 2).join('/');
 
@@ -145,110 +148,13 @@ describe('imports', () => {
   });
 });
 
-/** One writer per table: the module that owns it. Others ask its services; what must happen with its acts is a hook. */
-const OWNER = {
-  'first-run': ['setting', 'setup_link'],
-  edge: [
-    'access_log',
-    'request_log',
-    'resource_guess',
-    'resource_login_code',
-    'resource_mail_code',
-    'resource_session',
-    'traffic_hour',
-  ],
-  agents: ['agent_report', 'online_sample', 'site_presence', 'site_session'],
-  instances: [
-    'bootstrap',
-    'bootstrap_revision',
-    'bootstrap_secret',
-    'bundle_epoch',
-    'secret',
-    'secret_version',
-    'signing_key',
-    'site_bundle',
-    'site_lease',
-    'site_revocation',
-  ],
-  provisioning: [
-    'claim',
-    'claim_minute',
-    'device_ca',
-    'device_public_key',
-    'key_refusal',
-    'key_refusal_notice',
-    'profile_blueprint_due',
-    'provisioning_key',
-    'provisioning_key_expected',
-    'provisioning_key_generation',
-    'provisioning_key_network',
-    'provisioning_profile',
-    'provisioning_profile_group',
-    'provisioning_template',
-    'provisioning_template_group',
-    'revocation_list',
-    'revoked_certificate',
-    'site_progress',
-    'site_replacement',
-  ],
-  approvals: ['lifted_tombstone', 'tombstone'],
-  blueprints: [
-    'blueprint',
-    'blueprint_source',
-    'resource_declaration',
-    'resource_parts',
-    'site_resource_declaration',
-    'site_resource_parts',
-    'staged_grant',
-  ],
-  resources: [
-    'access_token',
-    'domain',
-    'domain_record',
-    'resource',
-    'resource_count',
-    'resource_role',
-    'resource_rule',
-    'resource_user',
-    'resource_whitelist',
-    'site_resource',
-    'site_resource_client',
-    'site_resource_role',
-    'site_resource_site',
-    'site_resource_user',
-    'target',
-    'target_health',
-  ],
-  clients: ['client'],
-  sites: ['site', 'site_count', 'site_group', 'site_group_member'],
-  orgs: ['address_range', 'address_reservation', 'address_run', 'invitation', 'invitation_role', 'org'],
-  access: [
-    'api_key',
-    'claim_window',
-    'credential_proof',
-    'credential_reuse',
-    'credential_rotation',
-    'mailbox_code',
-    'mailed_address',
-    'password_reset',
-    'membership',
-    'membership_role',
-    'role',
-    'site_credential',
-    'user',
-    'user_session',
-  ],
-  cluster: ['master_key', 'server', 'server_duty'],
-  jobs: ['job', 'job_item'],
-  audit: ['audit', 'event', 'event_minute'],
-  platform: ['idempotency_key'], // the library that every module stands on
-} satisfies Record<string, string[]>;
 const ownerOf = new Map(
   Object.entries(OWNER).flatMap(([module, tables]) => tables.map((table) => [table, module] as const)),
 );
 
 /** Files that choose a table by code, and which they choose from. */
 const COMPUTED: Record<string, string[]> = {
+  'src/edge/logs/log-writes.repository.ts': ['access_log', 'request_log', 'traffic_hour'],
   'src/resources/role-replacement.service.ts': ['resource_role', 'site_resource_role'],
   'src/resources/staged/staged-rows.ts': ['resource', 'site_resource'],
   'src/resources/writer/resource-rows.ts': [...OWNER.resources],

@@ -24,6 +24,7 @@ import { Geography } from './policy/geography.js';
 import { RouteLoader } from './routing/route-loader.js';
 import { RouteTable } from './routing/route-table.js';
 import { RoutesRepository } from './routing/routes.repository.js';
+import { EdgeCertificates } from './server/edge-certificates.js';
 import { EdgeHandler } from './server/edge-handler.js';
 import { EdgeListener } from './server/edge-listener.js';
 import { Forwarder } from './server/forwarder.js';
@@ -50,6 +51,7 @@ import { TunnelsRepository } from './tunnels/tunnels.repository.js';
     LoginForms,
     LoginRequests,
     MailCodes,
+    EdgeCertificates,
     EdgeHandler,
     EdgeListener,
     Forwarder,

@@ -83,6 +83,8 @@ describe('parseConfig', () => {
     ['CLIENT_CERT_FROM', { CLIENT_CERT_FROM: 'everyone', CLIENT_CERT_SECRET_FILE: 'secret' }],
     ['METRICS_PORT', { METRICS_PORT: '1', DEVICE_TLS_PORT: '1', TLS_CERT_FILE: 'c.pem', TLS_KEY_FILE: 'k.pem' }],
     ['EDGE_PORT', { EDGE_PORT: '3000' }],
+    ['EDGE_CERT_DIR', { EDGE_TLS_PORT: '8443' }],
+    ['EDGE_TLS_PORT', { EDGE_TLS_PORT: '3000', EDGE_CERT_DIR: 'certs' }],
     ['EDGE_PROXY_PROTOCOL', { EDGE_PROXY_PROTOCOL: 'on' }],
     ['TRUST_PROXY', { TRUST_PROXY: '10.0.0.0/8, everyone' }],
     ['ORG_SUBNET', { ORG_SUBNET: '100.90.128.1/17' }],

@@ -6,6 +6,10 @@ export interface EdgeConfig {
   /** Whether EDGE_PORT is set: a usual port that another program has is no reason not to start. */
   readonly portGiven: boolean;
   readonly host: string;
+  /** Absent: no TLS at the edge. */
+  readonly tlsPort?: number;
+  /** Of its certificates. */
+  readonly certDir?: string;
   /** Connections begin with a header of the PROXY protocol, and come from TRUST_PROXY alone. */
   readonly proxyProtocol: boolean;
   /** For how long the edge serves by what it knew last, when it cannot follow the database. */
@@ -21,6 +25,8 @@ export function readEdge(env: EnvReader): EdgeConfig {
     port: env.whole('EDGE_PORT'),
     portGiven: env.isGiven('EDGE_PORT'),
     host: env.optional('EDGE_HOST') ?? env.text('HOST'),
+    tlsPort: env.optional('EDGE_TLS_PORT') === undefined ? undefined : env.whole('EDGE_TLS_PORT'),
+    certDir: env.optional('EDGE_CERT_DIR') === undefined ? undefined : env.path('EDGE_CERT_DIR'),
     proxyProtocol: env.text('EDGE_PROXY_PROTOCOL') === 'true',
     staleSeconds: env.whole('EDGE_STALE_SECONDS'),
     geoipDb: file('GEOIP_DB'),

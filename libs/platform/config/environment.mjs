@@ -115,6 +115,7 @@ export function problemsOf(variables) {
     ...pair('TLS_CERT_FILE', 'TLS_KEY_FILE', 'HTTPS'),
     ...pair('CLIENT_CERT_FROM', 'CLIENT_CERT_SECRET_FILE', 'Client-Cert'),
     ...pair('SMTP_URL', 'MAIL_FROM', 'mail'),
+    ...pair('EDGE_TLS_PORT', 'EDGE_CERT_DIR', 'TLS at the edge'),
     ...(text('DEVICE_TLS_PORT') && !text('TLS_CERT_FILE')
       ? ['DEVICE_TLS_PORT is set but TLS_CERT_FILE is not; TLS needs a certificate.']
       : []),
@@ -127,6 +128,8 @@ export function problemsOf(variables) {
     ...differ('METRICS_PORT', 'PORT'),
     ...differ('DEVICE_TLS_PORT', 'PORT'),
     ...differ('METRICS_PORT', 'DEVICE_TLS_PORT'),
+    ...differ('EDGE_TLS_PORT', 'PORT'),
+    ...differ('EDGE_TLS_PORT', 'EDGE_PORT'),
     ...(variables['EDGE_PORT']?.trim()
       ? [
           ...differ('EDGE_PORT', 'PORT'),

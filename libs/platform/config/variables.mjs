@@ -201,6 +201,17 @@ export const VARIABLES = {
     about:
       'true: connections to EDGE_PORT begin with a header of the PROXY protocol, version 1 or 2, and are taken from TRUST_PROXY alone.',
   },
+  EDGE_TLS_PORT: {
+    rule: rules.whole(0, 65_535),
+    fallback: '',
+    about:
+      'Port of the public resources over TLS: HTTPS and HTTP/2 with the certificates of EDGE_CERT_DIR (default: none).',
+  },
+  EDGE_CERT_DIR: {
+    fallback: '',
+    about:
+      'Folder of certificates for EDGE_TLS_PORT: <name>.crt with its chain and <name>.key, PEM; a name may be *.example.com. Read again when they change.',
+  },
   EDGE_STALE_SECONDS: {
     rule: rules.whole(0, 86_400),
     fallback: '900',

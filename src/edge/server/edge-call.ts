@@ -27,8 +27,13 @@ export interface EdgeCall {
   /** Of a websocket that is asked for. */
   websocketKey: string | undefined;
   reply: Reply;
-  /** Answers with the head of the target's 101, and joins both sides until either ends. `over` is called then. */
-  join?(head: ResponseHead, rest: Buffer, link: TargetLink, over: (bytes: { in: number; out: number }) => void): void;
+  /** Answers with the head of the target's 101, and joins both sides until either ends, or `stop` is called. `over` is called then. */
+  join?(
+    head: ResponseHead,
+    rest: Buffer,
+    link: TargetLink,
+    over: (bytes: { in: number; out: number }) => void,
+  ): { stop(): void };
   /** Sends 100, where the body waits for one and is to be read here. */
   wantBody(): void;
 }
@@ -51,6 +56,7 @@ export interface KnownCall {
   /** When it came, by `performance.now()`. */
   came: number;
   decidedBy: RequestEntry['decidedBy'];
+  user: RequestEntry['user'];
 }
 
 /** What became of a call. */

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { Config, trustedProxies } from '#platform';
-import { EdgeAccess } from '../access/edge-access.js';
-import type { EdgeRequest, Granted } from '../access/edge-request.js';
+import { EdgeAccess, type EdgeRequest, type Granted } from '../access/edge-access.js';
 import { type EdgeAnswer, type EdgeCode, edgeAnswer, type PageTexts, wantsPage } from '../http/error-pages.js';
 import { isRequestId } from '../http/forwarded-fields.js';
 import { OWN_PATH } from '../http/own-names.js';
 import type { RequestProblem } from '../http/request-checks.js';
-import type { Authentication, RequestEntry } from '../logs/entries.js';
+import type { RequestEntry } from '../logs/entries.js';
 import { RequestLog } from '../logs/request-log.js';
 import { clientAddress, forwardedScheme } from '../policy/client-address.js';
 import { Geography } from '../policy/geography.js';
@@ -18,6 +17,7 @@ import { RouteLoader } from '../routing/route-loader.js';
 import { type Route, type RouteSettings, RouteTable } from '../routing/route-table.js';
 import type { StoredTarget } from '../routing/targets.js';
 import type { CallEnd, EdgeCall, KnownCall } from './edge-call.js';
+import { EdgeCertificates } from './edge-certificates.js';
 import { readForm } from './form-body.js';
 import { type Admission, Forwarder } from './forwarder.js';
 import type { Reply } from './reply.js';
@@ -40,6 +40,7 @@ export class EdgeHandler {
   private readonly trusts: (address: string) => boolean;
   private readonly trustsAny: boolean;
   private readonly staleSeconds: number;
+  private readonly tlsPort: number | undefined;
 
   constructor(
     private readonly table: RouteTable,
@@ -49,11 +50,13 @@ export class EdgeHandler {
     private readonly forwarder: Forwarder,
     private readonly access: EdgeAccess,
     private readonly log: RequestLog,
+    private readonly certificates: EdgeCertificates,
     config: Config,
   ) {
     this.trusts = trustedProxies(config);
     this.trustsAny = config.http.trustProxy.length > 0;
     this.staleSeconds = config.edge.staleSeconds;
+    this.tlsPort = config.edge.tlsPort;
   }
 
   /** Answers a request that has one reading. */
@@ -61,13 +64,9 @@ export class EdgeHandler {
     try {
       this.decide(call);
     } catch (error) {
-      this.failed(call.reply, error);
+      this.logger.error({ err: error }, 'A request to the edge could not be answered');
+      refuseWith(call.reply, 'bad_gateway', randomUUID(), false);
     }
-  }
-
-  private failed(reply: Reply, error: unknown): void {
-    this.logger.error({ err: error }, 'A request to the edge could not be answered');
-    refuseWith(reply, 'bad_gateway', randomUUID(), false);
   }
 
   /** Answers what is no request, or none that is taken; a connection on which it came is not read on. */
@@ -91,7 +90,7 @@ export class EdgeHandler {
     if (!path || !route) {
       const code = !path ? 'bad_request' : this.loader.isLoaded ? 'unknown_host' : 'stale';
       const end = refuseWith(call.reply, code, requestId, page);
-      return this.log.record(entryOf({ call, scheme, requestId, client, came, decidedBy: null }, end));
+      return this.log.record(entryOf({ call, scheme, requestId, client, came, decidedBy: null, user: null }, end));
     }
     const known: KnownCall = {
       call,
@@ -105,56 +104,47 @@ export class EdgeHandler {
       page,
       came,
       decidedBy: null,
+      user: null,
     };
     const refuse = (code: EdgeCode, texts?: PageTexts) => this.refuse(known, code, texts);
-    if (path.path.startsWith(OWN_PATH)) return this.own(known);
-    if (path.path.startsWith(ACME_PATHS)) return refuse('not_found');
-    if (this.loader.ageSeconds > this.staleSeconds) return refuse('stale');
     const { settings } = route;
+    if (path.path.startsWith(ACME_PATHS)) return refuse('not_found');
+    if (settings.ssl && scheme === 'http' && this.isServedSecurely(known)) return this.redirectToTls(known);
+    if (path.path.startsWith(OWN_PATH)) return void this.answerOwn(known);
+    if (this.loader.ageSeconds > this.staleSeconds) return refuse('stale');
     if (settings.blockAccess) return refuse('forbidden');
     if (this.isDown(route)) return refuse('maintenance', textsOf(settings));
     if (path.ambiguous && (route.rules.decidesByPath || route.targets.decidesByPath)) return refuse('bad_request');
     const verdict = route.rules.judge(this.visitorOf(known), path.path);
     if (verdict && verdict.action !== 'PASS') known.decidedBy = { ruleId: verdict.ruleId };
     if (verdict?.action === 'DROP') return refuse('forbidden');
-    if (verdict?.action === 'ACCEPT') return this.forward(known, { withoutAuthorization: false });
-    const decided = this.access.decide(requestOf(known));
-    if (decided instanceof Promise) this.later(known, decided, (found) => this.admit(known, found));
-    else this.admit(known, decided);
+    if (verdict?.action === 'ACCEPT') return this.forward(known, ACCEPTED);
+    const decision = this.access.decide(requestOf(known));
+    if (decision instanceof Promise) void decision.then((late) => this.follow(known, late));
+    else this.follow(known, decision);
   }
 
-  private admit(known: KnownCall, decided: Granted | EdgeAnswer): void {
-    if ('status' in decided) return this.answer(known, decided);
-    known.decidedBy = { authentication: LOGGED_AS[decided.by] };
-    // Of every request: nobody knows before how long it takes.
-    this.forward(
-      known,
-      decided,
-      decided.onEnd(() => known.call.reply.cut()),
-    );
+  /** What a login decided; it never fails, and may take its time. */
+  private follow(known: KnownCall, decision: Granted | EdgeAnswer): void {
+    if ('status' in decision) return this.answer(known, decision);
+    const { by, identity } = decision;
+    known.decidedBy = { authentication: LOGGED[by] };
+    if (identity) known.user = { id: identity.userId ?? identity.email, name: identity.email };
+    this.forward(known, decision);
   }
 
-  /** Pages that log in and out. */
-  private own(known: KnownCall): void {
-    const answer = readForm(known.call).then((body) =>
-      body ? this.access.own(requestOf(known), body) : edgeAnswer('bad_request', known.requestId, known.page),
-    );
-    this.later(known, answer, (found) => this.answer(known, found));
+  /** Pages of the login. */
+  private async answerOwn(known: KnownCall): Promise<void> {
+    const body = await readForm(known.call);
+    if (!body) return this.refuse(known, 'bad_request');
+    this.answer(known, await this.access.own(requestOf(known), body));
   }
 
-  /** Goes on with what had to be waited for, unless the visitor has gone meanwhile. */
-  private later<T>(known: KnownCall, waited: Promise<T>, goOn: (found: T) => void): void {
-    const { reply } = known.call;
-    let isGone = false;
-    reply.listen(
-      () => undefined,
-      () => (isGone = true),
-    );
-    waited
-      .then((found) => {
-        if (!isGone) goOn(found);
-      })
-      .catch((error: unknown) => this.failed(reply, error));
+  private forward(known: KnownCall, admission: Admission): void {
+    this.forwarder.forward(known, admission, (end) => {
+      if ('failed' in end) this.refuse(known, end.failed, undefined, end.target);
+      else this.log.record(entryOf(known, end, this.geography.country(known.client)));
+    });
   }
 
   private answer(known: KnownCall, answer: EdgeAnswer): void {
@@ -171,19 +161,26 @@ export class EdgeHandler {
     this.log.record(entryOf(known, end, this.geography.country(known.client)));
   }
 
-  private forward(known: KnownCall, admission: Admission, over?: () => void): void {
-    this.forwarder.forward(known, admission, (end) => {
-      over?.();
-      if ('failed' in end) this.refuse(known, end.failed, undefined, end.target);
-      else this.log.record(entryOf(known, end, this.geography.country(known.client)));
-    });
-  }
-
   /** Whether its maintenance page is shown. */
   private isDown(route: Route): boolean {
     const { maintenance } = route.settings;
     if (!maintenance) return false;
     return maintenance.type === 'forced' || !route.targets.isAnyAvailable(this.dialer.statesOf(route));
+  }
+
+  /** Whether this process can answer for the name over TLS. */
+  private isServedSecurely({ call, trusted }: KnownCall): boolean {
+    return this.tlsPort !== undefined && !trusted && this.certificates.contextOf(call.checked.host.name) !== undefined;
+  }
+
+  private redirectToTls(known: KnownCall): void {
+    const { host } = known.call.checked;
+    const port = this.tlsPort === 443 ? undefined : this.tlsPort;
+    const location = `https://${hostText({ ...host, port })}${known.call.checked.target}`;
+    known.call.reply.head(308, '', ['Location', location, 'Content-Length', '0', 'Cache-Control', 'no-store'], 0);
+    known.call.reply.end([]);
+    const end = { status: 308, code: null, targetId: null, siteId: null, bytesIn: 0, bytesOut: 0 };
+    this.log.record(entryOf(known, end));
   }
 
   private visitorOf({ client, call: { peer } }: KnownCall): Visitor {
@@ -212,14 +209,49 @@ function answerWith(reply: Reply, { status, fields, body }: EdgeAnswer): void {
   reply.end([]);
 }
 
+/** A rule let it in: whoever it is. */
+const ACCEPTED: Admission = { withoutAuthorization: false };
+
+/** Of answers that say who somebody is not. */
+const CODES: Partial<Record<number, EdgeCode>> = {
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not_found',
+  503: 'login_unavailable',
+};
+
+/** As the request log calls them. */
+const LOGGED = {
+  none: 'none',
+  sso: 'sso',
+  password: 'password',
+  pincode: 'pincode',
+  header: 'header_auth',
+  whitelist: 'whitelist',
+  token: 'access_token',
+} as const satisfies Record<Granted['by'], string>;
+
+const requestOf = ({ call, route, scheme, host, path, client, requestId, page }: KnownCall): EdgeRequest => ({
+  route,
+  scheme,
+  host,
+  method: call.checked.method,
+  path: path.path,
+  query: path.query,
+  rawHeaders: call.rawHeaders,
+  client,
+  requestId,
+  page,
+});
+
 function entryOf(
-  known: Pick<KnownCall, 'call' | 'scheme' | 'requestId' | 'client' | 'came' | 'decidedBy'> & {
+  known: Pick<KnownCall, 'call' | 'scheme' | 'requestId' | 'client' | 'came' | 'decidedBy' | 'user'> & {
     route?: Route;
   },
   { status, code, targetId, siteId, bytesIn, bytesOut }: CallEnd,
   country?: string,
 ): RequestEntry {
-  const { call, scheme, requestId, client, came, decidedBy, route } = known;
+  const { call, scheme, requestId, client, came, decidedBy, user, route } = known;
   const durationMs = performance.now() - came;
   return {
     time: Date.now() - durationMs,
@@ -236,7 +268,7 @@ function entryOf(
     bytesOut,
     durationMs,
     address: client,
-    user: null,
+    user,
     decidedBy,
     targetId,
     siteId,
@@ -262,37 +294,6 @@ function hostText({ name, port }: Host): string {
   const host = name.includes(':') ? `[${name}]` : name;
   return port === undefined ? host : `${host}:${port}`;
 }
-
-/** As the request log calls them. */
-const LOGGED_AS: Record<Granted['by'], Authentication> = {
-  none: 'none',
-  sso: 'sso',
-  password: 'password',
-  pincode: 'pincode',
-  header: 'header_auth',
-  whitelist: 'whitelist',
-  token: 'access_token',
-};
-/** Of answers that say who somebody is not. */
-const CODES: Partial<Record<number, EdgeCode>> = {
-  401: 'unauthenticated',
-  403: 'forbidden',
-  404: 'not_found',
-  503: 'login_unavailable',
-};
-
-const requestOf = (known: KnownCall): EdgeRequest => ({
-  route: known.route,
-  scheme: known.scheme,
-  host: known.host,
-  method: known.call.checked.method,
-  path: known.path.path,
-  query: known.path.query,
-  rawHeaders: known.call.rawHeaders,
-  client: known.client,
-  requestId: known.requestId,
-  page: known.page,
-});
 
 const textsOf = ({ maintenance }: RouteSettings): PageTexts => ({
   title: maintenance!.title,

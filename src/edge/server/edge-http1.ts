@@ -6,7 +6,7 @@ import { responseFields } from '../http/forwarded-fields.js';
 import { checkRequest, websocketKey } from '../http/request-checks.js';
 import type { EdgeCall } from './edge-call.js';
 import type { EdgeHandler } from './edge-handler.js';
-import { peerOf } from './edge-sockets.js';
+import { peerOf, schemeOf } from './edge-sockets.js';
 import { Http1Reply } from './http1-reply.js';
 import type { RequestBody } from './reply.js';
 import { WebsocketJoin } from './websocket-join.js';
@@ -37,7 +37,7 @@ export function createEdgeHttp1(handler: EdgeHandler): Server {
       checked,
       rawHeaders,
       peer: peerOf(request.socket),
-      scheme: 'http',
+      scheme: schemeOf(request.socket),
       body: bodyOf(request),
       websocketKey: undefined,
       reply,
@@ -91,7 +91,6 @@ function takeWebsocket(
   const join: EdgeCall['join'] = ({ status, reason, fields }, rest, link, over) => {
     response.removeAllListeners('close');
     response.detachSocket(socket);
-    reply.join(socket);
     let text = `HTTP/1.1 ${status} ${reason || 'Switching Protocols'}\r\n`;
     const out = [...responseFields(fields, status), 'Upgrade', 'websocket', 'Connection', 'Upgrade'];
     for (let i = 0; i < out.length; i += 2) text += `${out[i]}: ${out[i + 1]}\r\n`;
@@ -99,12 +98,13 @@ function takeWebsocket(
     const joined = new WebsocketJoin(socket, link, over);
     if (rest.length > 0) joined.received(rest);
     if (head.length > 0) socket.unshift(head);
+    return joined;
   };
   handler.handle({
     checked,
     rawHeaders,
     peer: peerOf(socket),
-    scheme: 'http',
+    scheme: schemeOf(socket),
     body: undefined,
     websocketKey: key,
     reply,

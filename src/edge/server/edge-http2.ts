@@ -5,11 +5,12 @@ import http2, {
   type OutgoingHttpHeaders,
   type ServerHttp2Stream,
 } from 'node:http2';
+import type { Socket } from 'node:net';
 import { responseFields } from '../http/forwarded-fields.js';
 import { checkHttp2Request } from '../http/request-checks.js';
 import type { EdgeCall } from './edge-call.js';
 import type { EdgeHandler } from './edge-handler.js';
-import { peerOf } from './edge-sockets.js';
+import { peerOf, schemeOf } from './edge-sockets.js';
 import { Http2Reply, headersOf } from './http2-reply.js';
 import type { RequestBody } from './reply.js';
 import { WebsocketJoin } from './websocket-join.js';
@@ -59,8 +60,8 @@ function take(handler: EdgeHandler, stream: ServerHttp2Stream, flags: number, ra
   handler.handle({
     checked,
     rawHeaders,
-    peer: peerOf(session.socket as never),
-    scheme: 'http',
+    peer: peerOf(session.socket as Socket),
+    scheme: schemeOf(session.socket as Socket),
     body: isWebsocket ? undefined : bodyOf(stream, flags, rawHeaders),
     websocketKey: isWebsocket ? randomBytes(16).toString('base64') : undefined,
     reply,
@@ -93,5 +94,6 @@ function joinOf(stream: ServerHttp2Stream): EdgeCall['join'] {
     stream.respond(out);
     const joined = new WebsocketJoin(stream, link, over);
     if (rest.length > 0) joined.received(rest);
+    return joined;
   };
 }

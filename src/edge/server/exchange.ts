@@ -90,6 +90,12 @@ export class Exchange implements ResponseHandler, LinkUser {
     else this.connected();
   }
 
+  /** Ends it: what let the visitor in is over. */
+  stop(): void {
+    if (this.reply.begun) this.finish({ how: 'cut' });
+    else this.fail('unauthenticated', { silent: false });
+  }
+
   /** Ends it when its time is over. */
   look(now: number): void {
     if (now < this.deadline) return;

@@ -24,10 +24,15 @@ import type { TargetLink } from './target-link.js';
 const MAX_TARGETS = 3;
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
+/** The visitor left before there was an answer. */
+const GONE = { status: 499, code: null, bytesIn: 0, bytesOut: 0 };
+
 /** Who asks, as far as a login found out. */
 export interface Admission {
   identity?: Identity;
   withoutAuthorization: boolean;
+  /** Calls once when what let this in has ended. @returns forgets the listener */
+  onEnd?(listener: () => void): () => void;
 }
 
 /** A call on its way to targets. */
@@ -37,6 +42,10 @@ interface Trip {
   states: TargetStates;
   tried: number[];
   wish: ((targetId: number) => boolean) | undefined;
+  /** What is under way. */
+  current: { stop(): void } | undefined;
+  /** What let the visitor in is over. */
+  stopped: boolean;
   over(end: CallEnd | { failed: EdgeCode; target?: StoredTarget }): void;
 }
 
@@ -62,7 +71,19 @@ export class Forwarder {
   /** @param over called once: with what was answered, or with the code of what is to be answered. */
   forward(known: KnownCall, admission: Admission, over: Trip['over']): void {
     const states = this.dialer.statesOf(known.route);
-    this.attempt({ known, admission, states, tried: [], wish: this.wishOf(known), over });
+    const wish = this.wishOf(known);
+    const trip: Trip = { known, admission, states, tried: [], wish, current: undefined, stopped: false, over };
+    if (admission.onEnd) {
+      const forget = admission.onEnd(() => {
+        trip.stopped = true;
+        trip.current?.stop();
+      });
+      trip.over = (end) => {
+        forget();
+        over(end);
+      };
+    }
+    this.attempt(trip);
   }
 
   /** Ends what has taken too long. */
@@ -79,6 +100,8 @@ export class Forwarder {
 
   private send(trip: Trip, target: StoredTarget, anew = false): void {
     const { call, route } = trip.known;
+    if (trip.stopped) return trip.over({ failed: 'unauthenticated' });
+    if (call.reply.isGone) return trip.over({ ...GONE, targetId: target.targetId, siteId: target.siteId });
     const repeatable = IDEMPOTENT.has(call.checked.method) && call.websocketKey === undefined;
     let link: TargetLink | undefined;
     try {
@@ -93,6 +116,7 @@ export class Forwarder {
         this.settled(trip, target, exchange, at, used, end);
       });
       this.exchanges.add(exchange);
+      trip.current = exchange;
       exchange.start();
     } catch (error) {
       link?.drop();
@@ -125,11 +149,12 @@ export class Forwarder {
         else link.drop();
         return done(exchange.status);
       case 'upgraded':
-        return trip.known.call.join!(end.head, end.rest, link, (bytes) => done(101, null, bytes));
+        trip.current = trip.known.call.join!(end.head, end.rest, link, (bytes) => done(101, null, bytes));
+        return;
       case 'cut':
         return done(exchange.status, 'bad_gateway');
       case 'gone':
-        return done(exchange.status || 499);
+        return done(exchange.status || GONE.status);
       case 'failed': {
         // The target had ended an idle link, or was doing so: this says nothing about its health.
         const stale = used && end.silent && !end.refused;

@@ -8,8 +8,6 @@ import type { Reply } from './reply.js';
 /** An answer over HTTP/1.1 or 1.0. */
 export class Http1Reply implements Reply {
   bytes = 0;
-  /** That carries another protocol by now. */
-  private joined: Socket | undefined;
 
   constructor(private readonly response: ServerResponse) {
     response.on('error', () => undefined);
@@ -17,6 +15,10 @@ export class Http1Reply implements Reply {
 
   get begun(): boolean {
     return this.response.headersSent;
+  }
+
+  get isGone(): boolean {
+    return this.response.destroyed || this.response.socket?.destroyed === true;
   }
 
   interim(status: number, fields: Fields): void {
@@ -48,16 +50,11 @@ export class Http1Reply implements Reply {
     response.end();
   }
 
-  /** From now on the socket is no answer's any more: it is what `cut` ends. */
-  join(socket: Socket): void {
-    this.joined = socket;
-  }
-
   cut(): void {
-    const socket = this.joined ?? this.response.socket;
+    const { socket } = this.response;
     // What ends by the end of the connection would look whole after an orderly one.
     if (socket && socket.constructor === Socket && !socket.destroyed) socket.resetAndDestroy();
-    else (this.joined ?? this.response).destroy();
+    else this.response.destroy();
   }
 
   listen(drained: () => void, gone: () => void): void {

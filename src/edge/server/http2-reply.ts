@@ -17,6 +17,10 @@ export class Http2Reply implements Reply {
     return this.stream.headersSent;
   }
 
+  get isGone(): boolean {
+    return this.stream.destroyed;
+  }
+
   interim(status: number, fields: Fields): void {
     const { stream } = this;
     if (stream.destroyed || stream.headersSent) return;

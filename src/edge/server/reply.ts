@@ -4,6 +4,8 @@ import type { Fields } from '../http/response-head.js';
 export interface Reply {
   /** Whether a final head was written. */
   readonly begun: boolean;
+  /** Whether nobody is there any more to read it. */
+  readonly isGone: boolean;
   /** Bytes of body that were written. */
   readonly bytes: number;
   /** An answer before the answer: 100 or 103, for example. */

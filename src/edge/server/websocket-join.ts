@@ -46,6 +46,11 @@ export class WebsocketJoin implements LinkUser {
     this.finish();
   }
 
+  /** Ends both sides. */
+  stop(): void {
+    this.finish();
+  }
+
   private finish(): void {
     if (this.over) return;
     this.over = true;
