@@ -145,6 +145,7 @@ describe('at the edge', () => {
     const cookie = await withPin(host);
     const headers = { host, cookie };
     const stream = http.get({ host: '127.0.0.1', port: edge.port, path: '/events', agent: false, headers });
+    stream.on('error', () => undefined);
     const [answer] = (await once(stream, 'response')) as [http.IncomingMessage];
     await once(answer, 'data');
     let isWhole: boolean | undefined;
