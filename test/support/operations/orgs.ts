@@ -66,10 +66,18 @@ export const ORGS_OPERATIONS: Record<string, Operation> = {
 
   // what came to public resources
   listRequestLog: read('key', (fixture) => ({
-    query: { ...PAGE, siteId: fixture.approved.siteId, status: '5xx', action: true },
+    query: {
+      ...PAGE,
+      siteId: fixture.approved.siteId,
+      actorId: fixture.callers.keyId,
+      status: '5xx',
+      action: true,
+    },
   })),
-  exportRequestLog: read('key'),
+  exportRequestLog: read('key', (fixture) => ({
+    query: { siteId: fixture.approved.siteId, actorId: fixture.callers.keyId },
+  })),
   getLogAnalytics: read('key', () => ({ query: { timeStart: '2027-01-01', timeEnd: '2027-01-31' } })),
-  listAccessLog: list('key', { type: 'sso' }),
-  exportAccessLog: read('key'),
+  listAccessLog: read('key', (fixture) => ({ query: { ...PAGE, actorId: fixture.callers.keyId, type: 'sso' } })),
+  exportAccessLog: read('key', (fixture) => ({ query: { actorId: fixture.callers.keyId } })),
 };
