@@ -60,7 +60,7 @@ describe('the row of a server', () => {
 
   it('says which roles it has; a process without agents takes no sessions', async () => {
     const roles = (id: string) => app.sql('SELECT roles FROM server WHERE server_id = $1', [id]);
-    expect(await roles(own())).toEqual([{ roles: ['agents', 'jobs'] }]);
+    expect(await roles(own())).toEqual([{ roles: ['agents', 'jobs', 'edge'] }]);
     const other = await startApp(app.database.url, { SERVER_ROLES: 'jobs' });
     expect(await roles(other.app.get(ServerLease).serverId)).toEqual([{ roles: ['jobs'] }]);
     const connecting = TestSession.connect(`${other.url.replace('http', 'ws')}/api/v1/ws`, 'no token is looked at');
