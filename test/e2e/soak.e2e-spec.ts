@@ -3,13 +3,13 @@ import { runScenario, scenarios } from '../soak/scenarios.mjs';
 
 /** How often here; `npm run soak` repeats them for longer. */
 const TIMES: Record<string, number> = {
-  restarts: 1,
-  terminate: 15,
-  crash: 1,
+  restarts: 2,
+  terminate: 30,
+  crash: 2,
   freeze: 1,
   instances: 2,
   operators: 1,
-  credentials: 2,
+  credentials: 3,
 };
 
 it('every scenario has its short form here', () => {
