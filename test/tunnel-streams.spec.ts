@@ -7,8 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DialPolicy } from '../libs/agent/src/tunnel/dial-policy.js';
 import { TunnelStreams } from '../libs/agent/src/tunnel/tunnel-streams.js';
 import type { AgentLists } from '../libs/contracts/index.js';
+import { LinkPool } from '../src/edge/server/link-pool.js';
+import { TargetLink } from '../src/edge/server/target-link.js';
 import { GHOST_MS, MAX_CONTROL_FRAMES, MAX_GHOSTS } from '../src/edge/tunnels/bounds.js';
-import { StreamPool } from '../src/edge/tunnels/stream-pool.js';
 import { TunnelConnection } from '../src/edge/tunnels/tunnel-connection.js';
 import type { TunnelTarget } from '../src/edge/tunnels/tunnel-stream.js';
 
@@ -198,22 +199,33 @@ describe('a stream', () => {
   it('is kept for the next exchange; one that says something unasked is ended', async () => {
     await agent();
     const web = await target((socket) => socket.on('data', (chunk) => socket.write(`to ${String(chunk)}`)), 'http');
-    const pool = new StreamPool();
-    const stream = connection.connect(web);
+    const pool = new LinkPool();
+    const link = new TargetLink(connection.connect(web));
+    const heard: string[] = [];
+    const nothing = () => undefined;
+    const user = {
+      received: (chunk: Buffer) => heard.push(String(chunk)),
+      ended: nothing,
+      broken: nothing,
+      drained: nothing,
+    };
     for (const word of ['one', 'two']) {
-      stream.duplex.write(word);
-      expect(String((await once(stream.duplex, 'data'))[0])).toBe(`to ${word}`);
-      stream.duplex.pause();
-      pool.put('key', stream);
+      link.use(user);
+      link.stream.duplex.write(word);
+      await settled(() => heard.at(-1) === `to ${word}`);
+      link.stream.duplex.pause();
+      link.release();
+      pool.put('key', link);
       expect(pool.take('other')).toBeUndefined();
-      expect(pool.take('key')).toBe(stream);
-      stream.duplex.resume();
+      expect(pool.take('key')).toBe(link);
     }
-    pool.put('key', stream);
+    pool.put('key', link);
     for (const socket of sockets) socket.write('HTTP/1.1 200 smuggled');
-    await settled(() => pool.size === 0 && sockets.size === 0);
-    const idle = connection.connect(web);
-    await idle.opened;
+    await settled(() => !link.isOpen && sockets.size === 0);
+    expect(pool.take('key')).toBeUndefined();
+    expect(pool.size).toBe(0);
+    const idle = new TargetLink(connection.connect(web));
+    await idle.stream.opened;
     pool.put('key', idle, 0);
     pool.sweep(59_000);
     expect(pool.size).toBe(1);

@@ -52,6 +52,7 @@ export * from './http/instants.js';
 export * from './http/openapi.js';
 export * from './http/org-exports.js';
 export * from './http/pagination.dto.js';
+export { answerInTurn } from './http/pipelining.js';
 export * from './http/route-placement.js';
 export * from './http/tls-credential.js';
 export * from './http/trusted-proxies.js';

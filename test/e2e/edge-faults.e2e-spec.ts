@@ -161,6 +161,38 @@ describe('a hostile target', () => {
   });
 });
 
+describe('a visitor', () => {
+  it('who sends requests ahead of their answers has one at a time under way, and not too many waiting', async () => {
+    let [atOnce, most] = [0, 0];
+    const { target, host } = await scripted((socket) => {
+      most = Math.max(most, ++atOnce);
+      setImmediate(() => {
+        atOnce--;
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      });
+    });
+    await until(async () => (await edge.get(host)).status === 200);
+    most = 0;
+    const request = `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+    const last = request.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
+    const answers = (text: string) => text.split('HTTP/1.1 200 ').length - 1;
+    expect(answers(await edge.raw(request.repeat(40) + last))).toBe(41);
+    expect(most).toBe(1);
+    expect(answers(await edge.raw(request.repeat(500)))).toBeLessThan(500);
+    target.stop();
+  });
+
+  it('whose address holds bytes beyond ASCII gets an answer, and leaves nothing under way', async () => {
+    const { target, host } = await scripted(
+      (socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'),
+    );
+    const bytes = Buffer.from(`GET /?q=\xe4 HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, 'latin1');
+    expect(await edge.raw(bytes)).toMatch(/^HTTP\/1\.1 400 /);
+    await until(() => edge.app.get(Forwarder).size === 0);
+    target.stop();
+  });
+});
+
 describe('a link that breaks', () => {
   it('in the middle of a download ends it so that the visitor sees it', async () => {
     const big = await WebTarget.start((_request, response) => {

@@ -128,10 +128,11 @@ export class TargetSet {
  * come twice (RFC 9110 §9.2.2).
  */
 export function mayTryNext(request: { method: string; bodyBytesSent: number; refused: boolean }): boolean {
-  return request.bodyBytesSent === 0 && (request.refused || IDEMPOTENT.has(request.method));
+  return request.bodyBytesSent === 0 && (request.refused || isIdempotent(request.method));
 }
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+export const isIdempotent = (method: string): boolean => IDEMPOTENT.has(method);
 
 /** In the spelling in which paths of requests come. */
 function spelt(path: string): string {

@@ -64,9 +64,17 @@ export class EdgeHandler {
     try {
       this.decide(call);
     } catch (error) {
-      this.logger.error({ err: error }, 'A request to the edge could not be answered');
-      refuseWith(call.reply, 'bad_gateway', randomUUID(), false);
+      this.failed(call.reply, error);
     }
+  }
+
+  private later(known: KnownCall, work: Promise<void>): void {
+    work.catch((error: unknown) => this.failed(known.call.reply, error));
+  }
+
+  private failed(reply: Reply, error: unknown): void {
+    this.logger.error({ err: error }, 'A request to the edge could not be answered');
+    refuseWith(reply, 'bad_gateway', randomUUID(), false);
   }
 
   /** Answers what is no request, or none that is taken; a connection on which it came is not read on. */
@@ -110,7 +118,7 @@ export class EdgeHandler {
     const { settings } = route;
     if (path.path.startsWith(ACME_PATHS)) return refuse('not_found');
     if (settings.ssl && scheme === 'http' && this.isServedSecurely(known)) return this.redirectToTls(known);
-    if (path.path.startsWith(OWN_PATH)) return void this.answerOwn(known);
+    if (path.path.startsWith(OWN_PATH)) return this.later(known, this.answerOwn(known));
     if (this.loader.ageSeconds > this.staleSeconds) return refuse('stale');
     if (settings.blockAccess) return refuse('forbidden');
     if (this.isDown(route)) return refuse('maintenance', textsOf(settings));
@@ -120,7 +128,11 @@ export class EdgeHandler {
     if (verdict?.action === 'DROP') return refuse('forbidden');
     if (verdict?.action === 'ACCEPT') return this.forward(known, ACCEPTED);
     const decision = this.access.decide(requestOf(known));
-    if (decision instanceof Promise) void decision.then((late) => this.follow(known, late));
+    if (decision instanceof Promise)
+      this.later(
+        known,
+        decision.then((late) => this.follow(known, late)),
+      );
     else this.follow(known, decision);
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import http, { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { answerInTurn } from '#platform';
 import { edgeAnswer } from '../http/error-pages.js';
 import { responseFields } from '../http/forwarded-fields.js';
 import { checkRequest, websocketKey } from '../http/request-checks.js';
@@ -28,7 +29,12 @@ export function createEdgeHttp1(handler: EdgeHandler): Server {
     // Judged here, with everything else about a request.
     requireHostHeader: false,
   });
-  const take = (request: IncomingMessage, response: ServerResponse, wantBody = () => undefined as void) => {
+  /** Those that wait with their body. */
+  const waiting = new WeakSet<IncomingMessage>();
+  const take = (request: IncomingMessage, response: ServerResponse) => {
+    const wantBody = () => {
+      if (waiting.has(request)) response.writeContinue();
+    };
     const reply = new Http1Reply(response);
     const { rawHeaders } = request;
     const checked = checkRequest(request.method!, request.url!, request.httpVersion, rawHeaders);
@@ -45,9 +51,11 @@ export function createEdgeHttp1(handler: EdgeHandler): Server {
     });
   };
   server.on('request', take);
-  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
-    take(request, response, () => response.writeContinue()),
-  );
+  answerInTurn(server);
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    waiting.add(request);
+    server.emit('request', request, response);
+  });
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     const key = websocketKey(request.method!, request.httpVersion, request.rawHeaders);
     if (key === undefined) return withoutUpgrade(server, request, socket, head);

@@ -1,6 +1,6 @@
 import type { EdgeCode } from '../http/error-pages.js';
 import { responseFields, trailerFields } from '../http/forwarded-fields.js';
-import { chunkOf, lastChunk, requestHead } from '../http/request-writer.js';
+import { chunkOf, lastChunk } from '../http/request-writer.js';
 import { type Fields, ResponseError } from '../http/response-head.js';
 import type { ResponseHandler, ResponseHead } from '../http/response-parser.js';
 import { acceptsWebsocket } from '../http/websocket-answer.js';
@@ -16,8 +16,7 @@ const IDLE_MS = 3_600_000;
 /** A request as its target is to get it. */
 export interface OutgoingRequest {
   method: string;
-  target: string;
-  fields: Fields;
+  head: Buffer;
   body: RequestBody | undefined;
   websocketKey: string | undefined;
   /** Added to what the target answers. */
@@ -81,7 +80,7 @@ export class Exchange implements ResponseHandler, LinkUser {
       () => link.stream.duplex.resume(),
       () => this.finish({ how: 'gone' }),
     );
-    link.stream.duplex.write(requestHead(request.method, request.target, request.fields));
+    link.stream.duplex.write(request.head);
     if (!link.used)
       link.stream.opened.then(
         () => this.connected(),
@@ -144,6 +143,7 @@ export class Exchange implements ResponseHandler, LinkUser {
   }
 
   body(part: Buffer): void {
+    this.deadline = performance.now() + IDLE_MS;
     // An answer that came whole is written with its end.
     if (part.length === this.length) this.held = part;
     else if (!this.reply.body(part)) this.link.stream.duplex.pause();

@@ -10,10 +10,10 @@ import {
   requestFields,
 } from '../http/forwarded-fields.js';
 import { STICKY_COOKIE } from '../http/own-names.js';
-import { UnwritableRequest } from '../http/request-writer.js';
+import { requestHead, UnwritableRequest } from '../http/request-writer.js';
 import type { Fields } from '../http/response-head.js';
 import type { RouteSettings } from '../routing/route-table.js';
-import { mayTryNext, type StoredTarget, stickyValue, type TargetStates } from '../routing/targets.js';
+import { isIdempotent, mayTryNext, type StoredTarget, stickyValue, type TargetStates } from '../routing/targets.js';
 import { TunnelRefusal } from '../tunnels/tunnel-stream.js';
 import type { CallEnd, KnownCall } from './edge-call.js';
 import { Exchange, type ExchangeEnd, type OutgoingRequest } from './exchange.js';
@@ -22,7 +22,6 @@ import type { TargetLink } from './target-link.js';
 
 /** Targets that one request may be sent to. */
 const MAX_TARGETS = 3;
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
 /** The visitor left before there was an answer. */
 const GONE = { status: 499, code: null, bytesIn: 0, bytesOut: 0 };
@@ -102,28 +101,27 @@ export class Forwarder {
     const { call, route } = trip.known;
     if (trip.stopped) return trip.over({ failed: 'unauthenticated' });
     if (call.reply.isGone) return trip.over({ ...GONE, targetId: target.targetId, siteId: target.siteId });
-    const repeatable = IDEMPOTENT.has(call.checked.method) && call.websocketKey === undefined;
+    const repeatable = isIdempotent(call.checked.method) && call.websocketKey === undefined;
+    let request: OutgoingRequest | undefined;
     let link: TargetLink | undefined;
     try {
-      const request = this.requestOf(trip, target);
-      if (!request) return trip.over({ failed: 'bad_gateway', target });
-      link = this.dialer.link(route, target, repeatable, anew);
-      if (!link) return this.next(trip, target, 'site_offline', true, 0);
-      const { used } = link;
-      const at = link;
-      const exchange: Exchange = new Exchange(at, request, call.reply, (end) => {
-        this.exchanges.delete(exchange);
-        this.settled(trip, target, exchange, at, used, end);
-      });
-      this.exchanges.add(exchange);
-      trip.current = exchange;
-      exchange.start();
+      request = this.requestOf(trip, target);
+      link = request && this.dialer.link(route, target, repeatable, anew);
     } catch (error) {
-      link?.drop();
-      if (error instanceof TunnelRefusal) return this.next(trip, target, 'site_offline', true, 0);
-      if (!(error instanceof UnwritableRequest)) throw error;
-      trip.over({ failed: 'bad_request', target });
+      if (error instanceof UnwritableRequest) return trip.over({ failed: 'bad_request', target });
+      if (!(error instanceof TunnelRefusal)) throw error;
     }
+    if (!request) return trip.over({ failed: 'bad_gateway', target });
+    if (!link) return this.next(trip, target, 'site_offline', true, 0);
+    const { used } = link;
+    const at = link;
+    const exchange: Exchange = new Exchange(at, request, call.reply, (end) => {
+      this.exchanges.delete(exchange);
+      this.settled(trip, target, exchange, at, used, end);
+    });
+    this.exchanges.add(exchange);
+    trip.current = exchange;
+    exchange.start();
   }
 
   private settled(
@@ -195,7 +193,7 @@ export class Forwarder {
     else trip.over({ failed: code, target });
   }
 
-  /** @returns undefined where a rewrite makes no path */
+  /** @returns undefined where a rewrite makes no path. @throws UnwritableRequest */
   private requestOf(trip: Trip, target: StoredTarget): OutgoingRequest | undefined {
     const { known, admission } = trip;
     const { call, route, path, scheme } = known;
@@ -217,10 +215,10 @@ export class Forwarder {
       setHostHeader: route.settings.setHostHeader,
       rules: this.rulesOf(route.settings),
     };
+    const method = checked.websocket ? 'GET' : checked.method;
     return {
-      method: checked.websocket ? 'GET' : checked.method,
-      target: to,
-      fields: requestFields(call.rawHeaders, forwarding),
+      method,
+      head: requestHead(method, to, requestFields(call.rawHeaders, forwarding)),
       body,
       websocketKey,
       answerFields: this.stickyFields(trip, target),
