@@ -7,6 +7,10 @@ setUpTenancy();
 /** Fields that are no ids of rows (what a device said, who once acted): what is not there is an empty answer. A bulk decision answers per site. */
 const NARROWED_BY_REFERENCE = [
   'actOnSites siteIds',
+  'exportAccessLog actorId',
+  'exportRequestLog actorId',
+  'exportRequestLog siteId',
+  'listAccessLog actorId',
   'listAudit actorId',
   'listAudit targetId',
   'listClaims hardwareId',
@@ -16,6 +20,8 @@ const NARROWED_BY_REFERENCE = [
   'listEvents siteId',
   'listKeyRefusals keyId',
   'listRejections hardwareId',
+  'listRequestLog actorId',
+  'listRequestLog siteId',
   'listSites hardwareId',
   'replaceSite hardwareId',
   'updateApprovals siteIds',

@@ -9,7 +9,8 @@ import type { LoggedRequest, LogWritesRepository, TrafficHour } from './log-writ
 import { TrafficCounters } from './traffic-counters.js';
 
 beforeEach(() => {
-  vi.useFakeTimers();
+  // An hour's sums are rows of their own: all that a test counts is of one hour.
+  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1, 12) });
   vi.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
 });
 afterEach(() => {

@@ -51,16 +51,14 @@ interface Trip {
 /** Brings requests to targets and answers back (the edge's contract, steps 7 and 8). */
 @Injectable()
 export class Forwarder {
-  private readonly stickyKey: Buffer;
+  private stickyMac: Buffer | undefined;
   private readonly exchanges = new Set<Exchange>();
   private readonly rules = new WeakMap<RouteSettings, { rules: HeaderRules | undefined }>();
 
   constructor(
     private readonly dialer: TargetDialer,
-    keyRing: KeyRing,
-  ) {
-    this.stickyKey = keyRing.mac('sticky-target', '');
-  }
+    private readonly keyRing: KeyRing,
+  ) {}
 
   /** Exchanges that are under way. */
   get size(): number {
