@@ -7,11 +7,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DialPolicy } from '../libs/agent/src/tunnel/dial-policy.js';
 import { TunnelStreams } from '../libs/agent/src/tunnel/tunnel-streams.js';
 import type { AgentLists } from '../libs/contracts/index.js';
+import type { StreamTarget } from '../src/edge/dialing/target-stream.js';
 import { LinkPool } from '../src/edge/server/link-pool.js';
 import { TargetLink } from '../src/edge/server/target-link.js';
 import { GHOST_MS, MAX_CONTROL_FRAMES, MAX_GHOSTS } from '../src/edge/tunnels/bounds.js';
 import { TunnelConnection } from '../src/edge/tunnels/tunnel-connection.js';
-import type { TunnelTarget } from '../src/edge/tunnels/tunnel-stream.js';
 
 /** Both ends of a tunnel over a socket of loopback, without the upgrade that comes before it. */
 let connection: TunnelConnection;
@@ -87,7 +87,7 @@ async function hostile(onStream: (stream: ServerHttp2Stream) => void): Promise<S
 }
 
 /** @returns a target on which everything that connects is served so */
-async function target(serve: (socket: Socket) => void, payload: 'http' | 'tcp' = 'tcp'): Promise<TunnelTarget> {
+async function target(serve: (socket: Socket) => void, payload: 'http' | 'tcp' = 'tcp'): Promise<StreamTarget> {
   const port = await listen(
     createServer({ allowHalfOpen: true }, (socket) => {
       sockets.add(socket);
@@ -108,7 +108,7 @@ async function readAll(stream: NodeJS.ReadableStream): Promise<Buffer> {
 }
 
 const settled = (condition: () => boolean) => expect.poll(condition, { timeout: 60_000 }).toBe(true);
-const refusal = async (to: TunnelTarget) => {
+const refusal = async (to: StreamTarget) => {
   try {
     await connection.connect(to).opened;
     return 'connected';
@@ -277,7 +277,7 @@ describe('a stream', () => {
 });
 
 describe('an agent that means ill', () => {
-  const somewhere: TunnelTarget = { protocol: 'tcp', host: '127.0.0.1', port: 1, payload: 'http' };
+  const somewhere: StreamTarget = { protocol: 'tcp', host: '127.0.0.1', port: 1, payload: 'http' };
 
   it('loses the connection for streams that it never closes', async () => {
     await hostile((stream) => stream.respond({ ':status': 200 }));

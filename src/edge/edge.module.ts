@@ -17,6 +17,7 @@ import { SessionUses } from './access/session-uses.js';
 import { SsoController } from './access/sso.controller.js';
 import { SsoService } from './access/sso.service.js';
 import { Standings } from './access/standings.js';
+import { SiteDialer } from './dialing/site-dialer.js';
 import { LocalChecksRepository } from './local/local-checks.repository.js';
 import { LocalChecks } from './local/local-checks.service.js';
 import { LogsModule } from './logs/logs.module.js';
@@ -59,6 +60,7 @@ import { TunnelsRepository } from './tunnels/tunnels.repository.js';
     LinkPool,
     LocalChecks,
     LocalChecksRepository,
+    SiteDialer,
     TargetDialer,
     RouteLoader,
     RouteTable,

@@ -1,10 +1,10 @@
+import { ConnectRefusal } from '../dialing/target-stream.js';
 import type { EdgeCode } from '../http/error-pages.js';
 import { responseFields, trailerFields } from '../http/forwarded-fields.js';
 import { chunkOf, lastChunk } from '../http/request-writer.js';
 import { type Fields, ResponseError } from '../http/response-head.js';
 import type { ResponseHandler, ResponseHead } from '../http/response-parser.js';
 import { acceptsWebsocket } from '../http/websocket-answer.js';
-import { TunnelRefusal } from '../tunnels/tunnel-stream.js';
 import type { Reply, RequestBody } from './reply.js';
 import type { LinkUser, TargetLink } from './target-link.js';
 
@@ -35,7 +35,7 @@ export type ExchangeEnd =
   | { how: 'upgraded'; head: ResponseHead; rest: Buffer };
 
 /** What visitors are told of why there is no connection. */
-const CODES: Partial<Record<TunnelRefusal['code'], EdgeCode>> = {
+const CODES: Partial<Record<ConnectRefusal['code'], EdgeCode>> = {
   timeout: 'timeout',
   refused: 'refused',
   gone: 'site_offline',
@@ -205,7 +205,7 @@ export class Exchange implements ResponseHandler, LinkUser {
 
   private refused(error: unknown): void {
     if (this.settled) return;
-    const code = error instanceof TunnelRefusal ? error.code : 'gone';
+    const code = error instanceof ConnectRefusal ? error.code : 'gone';
     // Without an answer to the CONNECT the target may have had the request all the same.
     this.fail(CODES[code] ?? 'bad_gateway', { silent: true, refused: code !== 'gone' });
   }

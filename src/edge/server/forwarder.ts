@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { KeyRing } from '#platform';
+import { ConnectRefusal } from '../dialing/target-stream.js';
 import { cookiesNamed, hostCookieName, setCookie } from '../http/cookies.js';
 import type { EdgeCode } from '../http/error-pages.js';
 import {
@@ -14,7 +15,6 @@ import { requestHead, UnwritableRequest } from '../http/request-writer.js';
 import type { Fields } from '../http/response-head.js';
 import type { RouteSettings } from '../routing/route-table.js';
 import { isIdempotent, mayTryNext, type StoredTarget, stickyValue, type TargetStates } from '../routing/targets.js';
-import { TunnelRefusal } from '../tunnels/tunnel-stream.js';
 import type { CallEnd, KnownCall } from './edge-call.js';
 import { Exchange, type ExchangeEnd, type OutgoingRequest } from './exchange.js';
 import { TargetDialer } from './target-dialer.js';
@@ -57,8 +57,13 @@ export class Forwarder {
 
   constructor(
     private readonly dialer: TargetDialer,
-    private readonly keyRing: KeyRing,
+    private readonly keys: KeyRing,
   ) {}
+
+  /** Made when it is first needed: a server that holds two master keys learns from the database which one it writes under. */
+  private get stickyKey(): Buffer {
+    return (this.stickyMac ??= this.keys.mac('sticky-target', ''));
+  }
 
   /** Exchanges that are under way. */
   get size(): number {
@@ -107,7 +112,7 @@ export class Forwarder {
       link = request && this.dialer.link(route, target, repeatable, anew);
     } catch (error) {
       if (error instanceof UnwritableRequest) return trip.over({ failed: 'bad_request', target });
-      if (!(error instanceof TunnelRefusal)) throw error;
+      if (!(error instanceof ConnectRefusal)) throw error;
     }
     if (!request) return trip.over({ failed: 'bad_gateway', target });
     if (!link) return this.next(trip, target, 'site_offline', true, 0);

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import { SiteDialer } from '../dialing/site-dialer.js';
+import type { StreamTarget } from '../dialing/target-stream.js';
 import type { Route } from '../routing/route-table.js';
 import { RouteTable } from '../routing/route-table.js';
 import type { StoredTarget, TargetStates } from '../routing/targets.js';
-import { TunnelRegistry } from '../tunnels/tunnel-registry.js';
-import type { TunnelTarget } from '../tunnels/tunnel-stream.js';
 import { LinkPool } from './link-pool.js';
 import { TargetLink } from './target-link.js';
 
@@ -15,14 +15,15 @@ const FRESH_MS = 1_000;
 export class TargetDialer {
   constructor(
     private readonly table: RouteTable,
-    private readonly tunnels: TunnelRegistry,
+    private readonly sites: SiteDialer,
     private readonly pool: LinkPool,
   ) {}
 
   /** What is so of the targets of a route at this moment. */
   statesOf(route: Route): TargetStates {
+    const { orgId } = route.settings;
     return {
-      isOnline: (siteId) => this.table.site(siteId)?.approved === true && this.tunnels.isUsable(siteId),
+      isOnline: (siteId) => this.table.site(siteId)?.approved === true && this.sites.isReachable({ siteId, orgId }),
       isUnhealthy: (targetId) => route.isUnhealthy(targetId),
     };
   }
@@ -36,8 +37,9 @@ export class TargetDialer {
   link(route: Route, target: StoredTarget, repeatable: boolean, anew = false): TargetLink | undefined {
     const idle = anew ? undefined : this.pool.take(keyOf(route, target), repeatable ? undefined : FRESH_MS);
     if (idle) return idle;
-    const [connection] = this.tunnels.usable(target.siteId);
-    return connection && new TargetLink(connection.connect(tunnelTarget(route, target)));
+    const { orgId } = route.settings;
+    const stream = this.sites.connect({ siteId: target.siteId, orgId }, streamTarget(route, target));
+    return stream && new TargetLink(stream);
   }
 
   /** Takes a link back whose exchange is over. */
@@ -51,8 +53,8 @@ export class TargetDialer {
 const keyOf = ({ settings }: Route, { targetId, siteId, ip, port, method }: StoredTarget): string =>
   `${settings.resourceId} ${targetId} ${siteId} ${method} ${port} ${ip} ${settings.tlsServerName ?? ''}`;
 
-function tunnelTarget({ settings }: Route, { ip, port, method }: StoredTarget): TunnelTarget {
-  const target: TunnelTarget = { protocol: 'tcp', host: ip, port, payload: 'http' };
+function streamTarget({ settings }: Route, { ip, port, method }: StoredTarget): StreamTarget {
+  const target: StreamTarget = { protocol: 'tcp', host: ip, port, payload: 'http' };
   if (method !== 'https') return target;
   const name = settings.tlsServerName ?? undefined;
   return { ...target, tls: { mode: 'verify', protocol: 'http/1.1', ...(name === undefined ? {} : { name }) } };

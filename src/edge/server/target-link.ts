@@ -1,6 +1,5 @@
-import http2 from 'node:http2';
+import type { TargetStream } from '../dialing/target-stream.js';
 import { ResponseParser } from '../http/response-parser.js';
-import type { TunnelStream } from '../tunnels/tunnel-stream.js';
 
 /** Who is told what happens on a link while an exchange is on it. */
 export interface LinkUser {
@@ -13,8 +12,6 @@ export interface LinkUser {
   drained(): void;
 }
 
-const { NGHTTP2_NO_ERROR } = http2.constants;
-
 /** A stream to a target on which requests go out and answers come back, one after the other. */
 export class TargetLink {
   readonly parser = new ResponseParser();
@@ -24,7 +21,7 @@ export class TargetLink {
   idleSince = 0;
   private user: LinkUser | undefined;
 
-  constructor(readonly stream: TunnelStream) {
+  constructor(readonly stream: TargetStream) {
     const { duplex } = stream;
     duplex.on('data', (chunk: Buffer) => {
       // A byte that nobody asked for is the beginning of somebody else's answer.
@@ -35,7 +32,7 @@ export class TargetLink {
     // Whether it ended in order shows when it closes: a connection that breaks looks like an end before that.
     duplex.on('end', () => duplex.end());
     duplex.on('close', () => {
-      if (this.user && duplex.rstCode === NGHTTP2_NO_ERROR && stream.abandonedAt === undefined) this.user.ended();
+      if (this.user && stream.endedInOrder) this.user.ended();
       else if (this.user) this.user.broken();
       else this.drop();
     });

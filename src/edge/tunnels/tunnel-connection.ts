@@ -1,6 +1,7 @@
 import http2, { type ClientHttp2Session, type OutgoingHttpHeaders } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { authorityOf, CONNECT_UDP, type Destination, TUNNEL, TUNNEL_FIELD } from '#contracts';
+import { ConnectRefusal, type StreamTarget } from '../dialing/target-stream.js';
 import {
   Budget,
   CONTROL_MS,
@@ -11,7 +12,7 @@ import {
   RESETS_PER_SECOND,
   windowFor,
 } from './bounds.js';
-import { DatagramFlow, TunnelRefusal, TunnelStream, type TunnelTarget } from './tunnel-stream.js';
+import { DatagramFlow, TunnelStream } from './tunnel-stream.js';
 
 const CONNECTION_WINDOW = 64 * 1024 * 1024;
 const MAX_STREAMS = 4_000;
@@ -104,8 +105,8 @@ export class TunnelConnection {
     );
   }
 
-  /** Has the agent connect to a target. @returns a stream on which bytes may be sent at once. @throws TunnelRefusal, also as `opened` */
-  connect(target: TunnelTarget): TunnelStream {
+  /** Has the agent connect to a target. @returns a stream on which bytes may be sent at once. @throws ConnectRefusal, also as `opened` */
+  connect(target: StreamTarget): TunnelStream {
     const { payload, tls } = target;
     return this.request(target, {
       ':method': 'CONNECT',
@@ -117,7 +118,7 @@ export class TunnelConnection {
     });
   }
 
-  /** Has the agent open a UDP flow. @throws TunnelRefusal, also as the stream's `opened` */
+  /** Has the agent open a UDP flow. @throws ConnectRefusal, also as the stream's `opened` */
   connectUdp({ host, port }: Omit<Destination, 'protocol'>, received: (payload: Uint8Array) => void): DatagramFlow {
     const stream = this.request(
       { protocol: 'udp', host, port, payload: 'tcp' },
@@ -199,8 +200,8 @@ export class TunnelConnection {
     return since;
   }
 
-  private request(target: TunnelTarget, headers: OutgoingHttpHeaders): TunnelStream {
-    if (!this.isUsable) throw new TunnelRefusal('gone');
+  private request(target: StreamTarget, headers: OutgoingHttpHeaders): TunnelStream {
+    if (!this.isUsable) throw new ConnectRefusal('gone');
     const stream = new TunnelStream(this.session.request(headers, { endStream: false }), target, this.resets);
     this.streams.add(stream);
     stream.duplex.once('close', () => this.streams.delete(stream));

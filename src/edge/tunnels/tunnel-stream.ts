@@ -1,78 +1,58 @@
 import http2, { type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
-import {
-  CapsuleReader,
-  type Destination,
-  datagramCapsule,
-  TUNNEL_ERRORS,
-  TUNNEL_FIELD,
-  type TunnelError,
-  type TunnelPayload,
-  type TunnelTls,
-} from '#contracts';
+import { CapsuleReader, datagramCapsule, TUNNEL_ERRORS, TUNNEL_FIELD, type TunnelError } from '#contracts';
+import { ConnectRefusal, type StreamTarget, type TargetFlow, type TargetStream } from '../dialing/target-stream.js';
 import { type Budget, GHOST_MS } from './bounds.js';
 
-const { NGHTTP2_CANCEL } = http2.constants;
+const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = http2.constants;
 
 /** An agent gives up after five seconds, and says so. */
 const OPEN_MS = 10_000;
 /** Of a UDP flow: what waits to be sent; beyond it datagrams are dropped. */
 const MAX_WAITING = 1024 * 1024;
 
-/** What an agent is to connect a stream to. */
-export interface TunnelTarget extends Destination {
-  payload: TunnelPayload;
-  /** The agent speaks TLS to it. */
-  tls?: { mode: TunnelTls; name?: string; protocol?: string };
-}
-
-/** No stream came of an attempt: why the agent says, or `gone` where its connection is. */
-export class TunnelRefusal extends Error {
-  constructor(readonly code: TunnelError | 'gone') {
-    super(`The agent did not connect: ${code}`);
-    this.name = 'TunnelRefusal';
-  }
-}
-
 /** One stream through a tunnel, from the CONNECT to its end. */
-export class TunnelStream {
+export class TunnelStream implements TargetStream {
   /** When it was given up, by `performance.now()`; its close is awaited. */
   abandonedAt: number | undefined;
   /** What came after that. */
   wastedBytes = 0;
-  /** The answer to the CONNECT, once it has come. @throws TunnelRefusal */
+  /** The agent's answer to the CONNECT. */
   readonly opened: Promise<void>;
 
   /** @param duplex the bytes of the target's own protocol */
   constructor(
     readonly duplex: ClientHttp2Stream,
-    readonly target: TunnelTarget,
+    readonly target: StreamTarget,
     private readonly resets: Budget,
   ) {
     duplex.on('error', () => undefined);
     this.opened = new Promise((opened, refused) => {
       const timer = setTimeout(() => {
         this.abort();
-        refused(new TunnelRefusal('timeout'));
+        refused(new ConnectRefusal('timeout'));
       }, OPEN_MS).unref();
       duplex.once('response', (headers) => {
         clearTimeout(timer);
         if (headers[':status'] === 200) return opened();
         this.abort();
-        refused(new TunnelRefusal(errorOf(headers)));
+        refused(new ConnectRefusal(errorOf(headers)));
       });
       duplex.once('close', () => {
         clearTimeout(timer);
-        refused(new TunnelRefusal('gone'));
+        refused(new ConnectRefusal('gone'));
       });
     });
     // Who opens it may have gone before it is known.
     this.opened.catch(() => undefined);
   }
 
-  /** Whether nothing has ended or broken it. */
   get isOpen(): boolean {
     const { duplex } = this;
     return this.abandonedAt === undefined && !duplex.destroyed && !duplex.readableEnded && duplex.writable;
+  }
+
+  get endedInOrder(): boolean {
+    return this.duplex.rstCode === NGHTTP2_NO_ERROR && this.abandonedAt === undefined;
   }
 
   /** Nobody reads what has come. */
@@ -106,8 +86,8 @@ export class TunnelStream {
   }
 }
 
-/** Datagrams to and from one UDP destination. */
-export class DatagramFlow {
+/** A UDP flow through a tunnel. */
+export class DatagramFlow implements TargetFlow {
   private readonly capsules = new CapsuleReader();
 
   /** @param received called with each payload, whole */
@@ -124,7 +104,14 @@ export class DatagramFlow {
     });
   }
 
-  /** Drops it when too many wait. */
+  get opened(): Promise<void> {
+    return this.stream.opened;
+  }
+
+  get isOpen(): boolean {
+    return this.stream.isOpen;
+  }
+
   send(payload: Uint8Array): void {
     const { duplex } = this.stream;
     if (duplex.writable && duplex.writableLength < MAX_WAITING) duplex.write(datagramCapsule(payload));
