@@ -2,6 +2,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Dashboard, expectAccessible, takePicture } from '../support/browser/dashboard.js';
 import { FixtureOrg } from '../support/fixture-org.js';
+import { until } from '../support/server.js';
 
 let dashboard: Dashboard;
 let fixture: FixtureOrg;
@@ -189,8 +190,16 @@ describe('a blueprint', () => {
     await write(page, 'Blueprint', documentOf('mod'));
     // Said as one types, by the server's own rules, before anything is sent.
     await page.locator('.cm-lint-marker-error').waitFor();
-    await page.locator('.cm-lint-marker-error').hover();
-    await page.locator('.cm-tooltip').getByText(/mod/).first().waitFor();
+    // A marker that is drawn anew beneath the pointer forgets that it is there.
+    const told = page.locator('.cm-tooltip').getByText(/mod/).first();
+    await until(async () => {
+      await page.mouse.move(0, 0);
+      await page.locator('.cm-lint-marker-error').hover();
+      return told.waitFor({ timeout: 2_000 }).then(
+        () => true,
+        () => false,
+      );
+    });
     await write(page, 'Blueprint', documentOf('mode'));
     await page.locator('.cm-lint-marker-error').waitFor({ state: 'detached' });
 
