@@ -60,3 +60,17 @@ it('fetches a list once a second, also at 2,000 events a minute, and once more a
   await vi.advanceTimersByTimeAsync(5000);
   expect(fetched.length - before).toBeLessThanOrEqual(1);
 });
+
+it('after events were missed, fetches again what is being fetched for the first time', async () => {
+  let answer: (value: number) => void = () => undefined;
+  const queryFn = vi.fn(() => new Promise<number>((resolve) => (answer = resolve)));
+  const queryKey = ['get', '/org/{orgId}/sites', { params: { path: { orgId: 'a' } } }];
+  new QueryObserver(queries, { queryKey, queryFn }).subscribe(() => undefined);
+  await vi.advanceTimersByTimeAsync(0);
+  new Refresher(queries).everything();
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(queryFn).toHaveBeenCalledTimes(1);
+  answer(1);
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(queryFn).toHaveBeenCalledTimes(2);
+});

@@ -30,7 +30,11 @@ export class Refresher {
   /** Events were missed: everything on the page is fetched again, and the rest when it is shown. */
   everything(): void {
     this.due.clear();
+    // A first fetch that is under way is not begun anew, and may have been read before.
+    for (const { queryKey, queryHash, state } of this.queries.getQueryCache().getAll())
+      if (state.fetchStatus === 'fetching' && state.data === undefined) this.due.set(queryHash, queryKey);
     void this.queries.invalidateQueries();
+    this.plan();
   }
 
   private plan(): void {
