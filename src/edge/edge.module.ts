@@ -9,6 +9,7 @@ import { Assertions } from './access/assertions.js';
 import { BasicCredentials } from './access/basic-credentials.js';
 import { EdgeAccess } from './access/edge-access.js';
 import { Guesses } from './access/guesses.js';
+import { LoginAttempts } from './access/login-attempts.js';
 import { LoginForms } from './access/login-forms.js';
 import { LoginRequests } from './access/login-requests.js';
 import { MailCodes } from './access/mail-codes.js';
@@ -49,6 +50,7 @@ import { TunnelsRepository } from './tunnels/tunnels.repository.js';
     BasicCredentials,
     EdgeAccess,
     Guesses,
+    LoginAttempts,
     LoginForms,
     LoginRequests,
     MailCodes,

@@ -45,6 +45,14 @@ export interface NewSession {
   seconds: number;
 }
 
+/** A code that the dashboard gave for a login, and whose login it is. */
+export interface SpentLoginCode {
+  loginSessionId: string;
+  returnPath: string;
+  userId: string;
+  email: string;
+}
+
 export interface BegunSession {
   sessionId: string;
   /** Seconds since 1970. */
@@ -202,12 +210,13 @@ export class AccessRepository {
     tx: EntityManager,
     codeHash: Buffer,
     where: { resourceId: number; origin: string; stateHashes: Buffer[] },
-  ): Promise<{ loginSessionId: string; returnPath: string } | null> {
-    const [row] = await query<{ loginSessionId: string; returnPath: string }>(
+  ): Promise<SpentLoginCode | null> {
+    const [row] = await query<SpentLoginCode>(
       tx,
-      `UPDATE resource_login_code SET used_at = now()
-       WHERE code_hash = $1 AND resource_id = $2 AND origin = $3 AND state_hash = ANY ($4::bytea[]) AND used_at IS NULL AND expires_at > now()
-       RETURNING login_session_id AS "loginSessionId", return_path AS "returnPath"`,
+      `UPDATE resource_login_code c SET used_at = now() FROM user_session l JOIN "user" u USING (user_id)
+       WHERE l.session_id = c.login_session_id AND c.code_hash = $1 AND c.resource_id = $2 AND c.origin = $3 AND c.state_hash = ANY ($4::bytea[])
+         AND c.used_at IS NULL AND c.expires_at > now()
+       RETURNING c.login_session_id AS "loginSessionId", c.return_path AS "returnPath", u.user_id AS "userId", u.email`,
       [codeHash, where.resourceId, where.origin, where.stateHashes],
     );
     return row ?? null;

@@ -55,7 +55,8 @@ export class BasicCredentials {
     return right;
   }
 
-  private nameOf({ route }: EdgeRequest, value: string): string {
+  /** What a value is remembered by: it tells nothing of it. */
+  nameOf({ route }: EdgeRequest, value: string): string {
     return createHmac('sha256', this.key).update(`${route.settings.resourceId}\n${value}`).digest('base64');
   }
 }

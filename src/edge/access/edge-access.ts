@@ -8,6 +8,7 @@ import { AccessCookies } from './access-cookies.js';
 import { Assertions } from './assertions.js';
 import { BasicCredentials, basicOf } from './basic-credentials.js';
 import type { EdgeRequest, Granted, VisitorIdentity } from './edge-request.js';
+import { LoginAttempts } from './login-attempts.js';
 import { LoginForms } from './login-forms.js';
 import { CHALLENGE, redirect } from './login-page.js';
 import { askedPath } from './return-path.js';
@@ -33,6 +34,7 @@ export class EdgeAccess {
     private readonly basics: BasicCredentials,
     private readonly assertions: Assertions,
     private readonly forms: LoginForms,
+    private readonly attempts: LoginAttempts,
   ) {}
 
   /** @returns at once wherever memory suffices: every request passes here */
@@ -62,11 +64,11 @@ export class EdgeAccess {
     }
     const token = tokenInHeaders(request.rawHeaders);
     const standing = token && this.standings.heldToken(...token);
-    if (token && standing?.resourceId === resourceId) return this.byToken(token, standing);
+    if (token && standing?.resourceId === resourceId) return this.byToken(request, token, standing);
     const facts = this.standings.heldFacts(resourceId);
     if (!facts) return undefined;
     const basic = protection.headerAuth ? basicOf(request.rawHeaders) : undefined;
-    if (basic !== undefined && this.basics.held(request, basic, facts)) return this.byBasic(facts);
+    if (basic !== undefined && this.basics.held(request, basic, facts)) return this.byBasic(request, facts);
     // Whoever shows nothing is known to have nothing.
     return tickets.length > 0 || token || basic !== undefined ? undefined : this.refuse(request, facts);
   }
@@ -77,7 +79,8 @@ export class EdgeAccess {
     if (inQuery) {
       const standing = await this.standings.token(...inQuery);
       if (standing?.resourceId === resourceId)
-        return request.method === 'GET' ? this.exchange(request, inQuery[0]) : this.byToken(inQuery, standing);
+        return request.method === 'GET' ? this.exchange(request, inQuery[0]) : this.byToken(request, inQuery, standing);
+      this.attempts.addOnce(request, { type: 'access_token', allowed: false }, inQuery[0]);
     }
     for (const { sessionId } of this.cookies.sessions(request)) {
       const standing = await this.standings.session(sessionId);
@@ -86,14 +89,16 @@ export class EdgeAccess {
     const inHeaders = tokenInHeaders(request.rawHeaders);
     if (inHeaders) {
       const standing = await this.standings.token(...inHeaders);
-      if (standing?.resourceId === resourceId) return this.byToken(inHeaders, standing);
+      if (standing?.resourceId === resourceId) return this.byToken(request, inHeaders, standing);
+      this.attempts.addOnce(request, { type: 'access_token', allowed: false }, inHeaders[0]);
     }
     const facts = await this.standings.facts(resourceId);
     if (!facts) return edgeAnswer('unknown_host', request.requestId, request.page);
     const basic = protection.headerAuth ? basicOf(request.rawHeaders) : undefined;
     if (basic !== undefined) {
       const isRight = this.basics.held(request, basic, facts) ?? (await this.basics.areRight(request, basic, facts));
-      if (isRight) return this.byBasic(facts);
+      if (isRight) return this.byBasic(request, facts);
+      this.attempts.addOnce(request, { type: 'header_auth', allowed: false }, this.basics.nameOf(request, basic));
     }
     return this.refuse(request, facts);
   }
@@ -101,6 +106,7 @@ export class EdgeAccess {
   /** The link is not to stay in the address bar, in histories and in what pages tell others. */
   private async exchange(request: EdgeRequest, accessTokenId: string): Promise<EdgeAnswer> {
     const cookie = await this.forms.beginByToken(request, accessTokenId);
+    this.attempts.add(request, { type: 'access_token', allowed: true });
     const path = askedPath(request.path, request.query);
     return redirect(302, `${request.scheme}://${request.host}${path}`, request.requestId, [cookie]);
   }
@@ -122,7 +128,8 @@ export class EdgeAccess {
     };
   }
 
-  private byToken(token: [id: string, token: string], standing: Standing): Granted {
+  private byToken(request: EdgeRequest, token: [id: string, token: string], standing: Standing): Granted {
+    this.attempts.addOnce(request, { type: 'access_token', allowed: true }, token[0]);
     return {
       by: 'token',
       withoutAuthorization: false,
@@ -135,7 +142,8 @@ export class EdgeAccess {
     };
   }
 
-  private byBasic(facts: Facts): Granted {
+  private byBasic(request: EdgeRequest, facts: Facts): Granted {
+    this.attempts.addOnce(request, { type: 'header_auth', allowed: true }, '');
     const look = async () => {
       const now = await this.standings.facts(facts.resourceId);
       return now?.headerAuthHash === facts.headerAuthHash ? FOR_EVER : null;

@@ -7,6 +7,7 @@ import { AccessCookies } from './access-cookies.js';
 import { Assertions } from './assertions.js';
 import type { EdgeRequest } from './edge-request.js';
 import { Guesses } from './guesses.js';
+import { LoginAttempts } from './login-attempts.js';
 import { type LoginProblem, loginPage, logoutPage, redirect } from './login-page.js';
 import { LoginRequests } from './login-requests.js';
 import { MailCodes } from './mail-codes.js';
@@ -32,6 +33,7 @@ export class LoginForms {
     private readonly codes: MailCodes,
     private readonly requests: LoginRequests,
     private readonly assertions: Assertions,
+    private readonly attempts: LoginAttempts,
   ) {}
 
   /** Whether it says nothing of a visitor. */
@@ -121,17 +123,27 @@ export class LoginForms {
     secret: string,
   ): Promise<EdgeAnswer> {
     if (stored === null) return this.loginPage(request, facts, to);
-    const guess = await this.guesses.begin(request, this.cookies.knownBrowser(request));
-    if (!guess) return this.loginPage(request, facts, to, { problem: 'too_many' });
-    let isRight: boolean;
-    try {
-      isRight = secret.length <= MAX_SECRET && (await this.checks.isRight(request, secret, stored, guess));
-    } catch (error) {
-      return this.loginPage(request, facts, to, { problem: problemOf(error) });
+    const problem = await this.problemWith(request, stored, secret);
+    if (problem) {
+      this.attempts.add(request, { type: method, allowed: false });
+      return this.loginPage(request, facts, to, { problem });
     }
-    if (!isRight) return this.loginPage(request, facts, to, { problem: 'wrong' });
     // Of a secret that was changed meanwhile the session ends before it is used.
-    return this.letIn(request, to, { method, secret: sha256(stored) });
+    const answer = await this.letIn(request, to, { method, secret: sha256(stored) });
+    this.attempts.add(request, { type: method, allowed: true });
+    return answer;
+  }
+
+  /** @returns nothing where the secret is right */
+  private async problemWith(request: EdgeRequest, stored: string, secret: string): Promise<LoginProblem | undefined> {
+    const guess = await this.guesses.begin(request, this.cookies.knownBrowser(request));
+    if (!guess) return 'too_many';
+    try {
+      const isRight = secret.length <= MAX_SECRET && (await this.checks.isRight(request, secret, stored, guess));
+      return isRight ? undefined : 'wrong';
+    } catch (error) {
+      return problemOf(error);
+    }
   }
 
   private mailCode(request: EdgeRequest, facts: Facts, to: string, form: URLSearchParams): EdgeAnswer {
@@ -147,8 +159,10 @@ export class LoginForms {
   }
 
   private async byCode(request: EdgeRequest, facts: Facts, to: string, form: URLSearchParams): Promise<EdgeAnswer> {
-    const again = (problem: LoginProblem) =>
-      this.loginPage(request, facts, to, { problem, mailedTo: form.get('email') ?? '' });
+    const again = (problem: LoginProblem) => {
+      this.attempts.add(request, { type: 'whitelist', allowed: false });
+      return this.loginPage(request, facts, to, { problem, mailedTo: form.get('email') ?? '' });
+    };
     const guess = await this.guesses.begin(request, this.cookies.knownBrowser(request));
     if (!guess) return again('too_many');
     const found = await this.codes.find(request, this.cookies.mailCodes(request), form.get('code') ?? '');
@@ -159,9 +173,9 @@ export class LoginForms {
       if (!(await this.repository.spendMailCode(tx, codeId))) return undefined;
       return this.beginIn(tx, request, { method: 'whitelist', email });
     });
-    return cookie === undefined
-      ? again('wrong')
-      : this.goTo(request, this.after(request, to), this.known(request, cookie));
+    if (cookie === undefined) return again('wrong');
+    this.attempts.add(request, { type: 'whitelist', allowed: true, user: { id: email, name: email } });
+    return this.goTo(request, this.after(request, to), this.known(request, cookie));
   }
 
   private beginSso(request: EdgeRequest, to: string): EdgeAnswer {
@@ -185,8 +199,10 @@ export class LoginForms {
       const spent = await this.repository.spendLoginCode(tx, sha256(code), where);
       if (!spent) return undefined;
       const cookie = await this.beginIn(tx, request, { method: 'sso', loginSessionId: spent.loginSessionId });
-      return { cookie, to: returnPath(spent.returnPath) };
+      const user = { id: spent.userId, name: spent.email };
+      return { cookie, user, to: returnPath(spent.returnPath) };
     });
+    this.attempts.add(request, { type: 'sso', allowed: begun !== undefined, user: begun?.user });
     if (!begun) return this.loginPage(request, facts, '/', { problem: 'ended' });
     return this.goTo(request, this.after(request, begun.to), [begun.cookie], 302);
   }

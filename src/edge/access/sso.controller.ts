@@ -1,6 +1,6 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Caller, type Principal, Returns, UserAccess } from '#platform';
+import { Caller, type GatehouseRequest, type Principal, Returns, UserAccess } from '#platform';
 import { ResourceLoginAnswer, ResourceLoginBody } from './sso.dto.js';
 import { SsoService } from './sso.service.js';
 
@@ -14,7 +14,11 @@ export class SsoController {
   @UserAccess({ csrf: true })
   @HttpCode(200)
   @Returns(ResourceLoginAnswer, { message: 'Logged in to the resource successfully' })
-  logInToResource(@Caller() caller: Principal, @Body() body: ResourceLoginBody): Promise<ResourceLoginAnswer> {
-    return this.sso.begin(caller, body.request);
+  logInToResource(
+    @Caller() caller: Principal,
+    @Body() body: ResourceLoginBody,
+    @Req() { headers }: GatehouseRequest,
+  ): Promise<ResourceLoginAnswer> {
+    return this.sso.begin(caller, body.request, headers['user-agent']);
   }
 }

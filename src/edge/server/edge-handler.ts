@@ -3,6 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Config, trustedProxies } from '#platform';
 import { EdgeAccess, type EdgeRequest, type Granted } from '../access/edge-access.js';
 import { type EdgeAnswer, type EdgeCode, edgeAnswer, type PageTexts, wantsPage } from '../http/error-pages.js';
+import { fieldOf } from '../http/fields.js';
 import { isRequestId } from '../http/forwarded-fields.js';
 import { OWN_PATH } from '../http/own-names.js';
 import type { RequestProblem } from '../http/request-checks.js';
@@ -293,13 +294,6 @@ function entryOf(
 function requestIdOf(rawHeaders: readonly string[], trusted: boolean): string {
   const given = trusted ? fieldOf(rawHeaders, 'x-request-id') : undefined;
   return given !== undefined && isRequestId(given) ? given : randomUUID();
-}
-
-/** The first of a name, which is in lower case. */
-function fieldOf(rawHeaders: readonly string[], name: string): string | undefined {
-  for (let i = 0; i < rawHeaders.length; i += 2)
-    if (rawHeaders[i]!.length === name.length && rawHeaders[i]!.toLowerCase() === name) return rawHeaders[i + 1];
-  return undefined;
 }
 
 function hostText({ name, port }: Host): string {
