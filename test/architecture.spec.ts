@@ -255,6 +255,12 @@ describe('sources', () => {
       .filter((file) => text(file).trimEnd().split('\n').length > MAX_LINES);
     expect(long.sort()).toEqual(STILL_LONG);
   });
+
+  it('of tests that mock modules are kept apart from those that share them', () => {
+    const specs = [...all, ...filesBelow('test')].filter((file) => file.endsWith('spec.ts'));
+    const mocking = specs.filter((file) => /\bvi\.(?:mock|doMock|resetModules)\(/.test(text(file)));
+    expect(mocking.filter((file) => !text('vitest.config.ts').includes(`'${file}'`))).toEqual([]);
+  });
 });
 
 interface Route {
