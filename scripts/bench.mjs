@@ -2,7 +2,7 @@
 import { help, setUp } from './setup.mjs';
 
 help(
-  'npm run bench [-- --quick --runs N --only claims,flat,machine,http,sessions,refusals,hostile,resources,instances,credentials,dashboard,browser]',
+  'npm run bench [-- --quick --runs N --only claims,flat,machine,http,sessions,refusals,hostile,resources,instances,credentials,edge,dashboard,browser --rounds N --parts small,websocket,bulk,far,logins,tls,beside,stopped,idle,restarts]',
 );
 await setUp();
 const { run } = await import('../test/load/bench.mjs');

@@ -5,6 +5,7 @@ import { browser } from './browser.mjs';
 import { claims, flat, machine } from './claims.mjs';
 import { credentials } from './credentials.mjs';
 import { dashboard } from './dashboard.mjs';
+import { edge } from './edge/edge.mjs';
 import { hostile } from './hostile.mjs';
 import { http } from './http.mjs';
 import { instances } from './instances.mjs';
@@ -27,6 +28,7 @@ const CASES = {
   resources,
   instances,
   credentials,
+  edge,
   dashboard,
   browser,
 };
@@ -46,6 +48,8 @@ export async function run(argv) {
       sessions: { type: 'string' },
       samples: { type: 'string' },
       instances: { type: 'string' },
+      rounds: { type: 'string' },
+      parts: { type: 'string' },
     },
   });
   const names = given.only.split(',');
@@ -62,6 +66,9 @@ export async function run(argv) {
     settle: quick ? 3 : 10,
     samples: Number(given.samples ?? (quick ? 500 : 5_000)),
     instances: Number(given.instances ?? 10_000),
+    quick,
+    rounds: Number(given.rounds ?? (quick ? 1 : 5)),
+    parts: given.parts?.split(','),
   };
   const table = new Table();
   const testbed = await Testbed.open();

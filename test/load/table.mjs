@@ -5,12 +5,12 @@ export class Table {
   #rows = [];
   #notes = [];
 
-  /** `target`: { atLeast } or { below }, of `ratio` or, where there is none, of `value`. */
+  /** `target`: { atLeast } or { below }, of `ratio` or, where there is none, of `value`. `goal`: what is aimed at beyond it, as `target`. */
   row(row) {
     const measured = row.ratio ?? row.value;
-    const { atLeast, below } = row.target;
-    const reached = atLeast !== undefined ? measured >= atLeast : measured <= below;
-    this.#rows.push({ ...row, measured, reached });
+    const reached = isReached(measured, row.target);
+    const reachedGoal = row.goal !== undefined && isReached(measured, row.goal);
+    this.#rows.push({ ...row, measured, reached, reachedGoal });
     console.error(
       `  ${row.what}: ${row.ours}; ${round(measured, 4)} (${targetText(row.target)}) ${reached ? 'reached' : 'NOT reached'}`,
     );
@@ -26,14 +26,24 @@ export class Table {
   }
 
   toString() {
-    const header = ['what', 'Gatehouse', 'measured against', 'ratio', 'target', 'reached', 'incumbent, elsewhere'];
+    const header = [
+      'what',
+      'Gatehouse',
+      'measured against',
+      'ratio',
+      'target',
+      'goal',
+      'reached',
+      'incumbent, elsewhere',
+    ];
     const lines = this.#rows.map((r) => [
       r.what,
       r.ours,
       r.against ?? '–',
       r.ratio === undefined ? '–' : String(round(r.ratio, r.ratio < 0.2 ? 4 : 2)),
       targetText(r.target, r.unit),
-      r.reached ? 'yes' : 'NO',
+      r.goal ? targetText(r.goal, r.unit) : '–',
+      !r.reached ? 'NO' : r.reachedGoal ? 'goal' : 'yes',
       r.incumbent ?? '–',
     ]);
     const widths = header.map((h, i) => Math.max(h.length, ...lines.map((l) => l[i].length)));
@@ -46,6 +56,10 @@ export class Table {
       ...this.#notes.map((n) => `- ${n}`),
     ].join('\n');
   }
+}
+
+function isReached(measured, { atLeast, below }) {
+  return atLeast !== undefined ? measured >= atLeast : measured <= below;
 }
 
 function targetText({ atLeast, below }, unit = '') {

@@ -16,7 +16,8 @@ pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const repository = path.join(here, '../..');
-const dieWithParent = new URL('../support/die-with-parent.mjs', import.meta.url).href;
+/** Loaded before a process that is to go when the bench goes. */
+export const dieWithParent = new URL('../support/die-with-parent.mjs', import.meta.url).href;
 const watchdog = path.join(here, '../support/watchdog.mjs');
 /** With which node a server runs, and what is measured beside one. */
 export const SERVER_ARGS = ['--max-semi-space-size=32', '--import', dieWithParent];
@@ -296,6 +297,12 @@ export class Server {
     this.child.kill('SIGTERM');
     await this.child.ended;
   }
+}
+
+/** Where a program is that PATH leads to, if it is anywhere. */
+export function findProgram(name) {
+  const candidates = (process.env.PATH ?? '').split(':').map((dir) => path.join(dir, name));
+  return candidates.find((file) => fs.existsSync(file));
 }
 
 /** Where pgbench is, if it is anywhere. */
