@@ -34,7 +34,7 @@ const ACTS = {
   async pull({ streams }) {
     let bytes = 0;
     setInterval(() => process.send?.(bytes), 100);
-    await Promise.all(Array.from({ length: streams }, () => download(way, 1e15, (more) => (bytes += more))));
+    await Promise.all(Array.from({ length: streams }, () => download(way, 1e12, (more) => (bytes += more))));
   },
 
   /** Clients that ask for 100 MB, read 64 KB and stop, until this process is killed; it says when they all stand still. */
@@ -67,7 +67,7 @@ const ACTS = {
         () => undefined,
       );
       if (at !== undefined) return { at };
-      await sleep(10);
+      await sleep(20);
     }
   },
 };

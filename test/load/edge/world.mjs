@@ -143,12 +143,6 @@ export class EdgeWorld {
   async logIn(way) {
     const { server } = this;
     const email = 'admin@example.com';
-    await server.sql(
-      `WITH member AS (INSERT INTO membership (org_id, user_id) SELECT $1, user_id FROM "user" WHERE email = $2 RETURNING org_id, user_id)
-       INSERT INTO membership_role (org_id, user_id, role_id)
-       SELECT org_id, user_id, role_id FROM member JOIN role USING (org_id) WHERE role.name = 'Admin'`,
-      [ORG, email],
-    );
     await server.api('POST', `/resource/${way.resourceId}`, { sso: true });
     while ((await ask(way, '/200')).status !== 401) await sleep(50);
     const dashboard = async (route, body, cookie = '') => {
@@ -192,9 +186,11 @@ export class EdgeWorld {
 
   /** Load that goes on until the process is killed, once it says something. */
   async loading(way, act, options) {
-    const child = this.testbed.node(fileURLToPath(new URL('load.mjs', import.meta.url)), [
-      JSON.stringify({ way, act, ...options }),
-    ]);
+    const child = this.testbed.node(
+      fileURLToPath(new URL('load.mjs', import.meta.url)),
+      [JSON.stringify({ way, act, ...options })],
+      { nodeArgs: ['--import', dieWithParent] },
+    );
     await told(child);
     return child;
   }
