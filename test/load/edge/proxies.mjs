@@ -14,7 +14,7 @@ import { pipeline } from 'node:stream';
 const [kind = '', port, to, ...more] = process.argv.slice(2);
 const listen = { port: Number(port), host: '127.0.0.1', backlog: 8192 };
 const ready = () => void process.send?.('ready');
-const dial = () => net.connect({ port: Number(to), host: '127.0.0.1', noDelay: true });
+const dial = () => net.connect({ port: Number(to), host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
 const OF_ONE_CONNECTION = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'te', 'trailer']);
 /** Pieces in which a line passes on. */
 const TICK_MS = 2;
@@ -26,8 +26,8 @@ start();
 
 function tcp() {
   pairs((here, there) => {
-    here.pipe(there);
-    there.pipe(here);
+    here.pipe(there).on('close', () => here.destroy());
+    there.pipe(here).on('close', () => there.destroy());
   });
 }
 
@@ -76,11 +76,8 @@ function pairs(join) {
   net
     .createServer({ noDelay: true, allowHalfOpen: true }, (here) => {
       const there = dial();
-      const end = () => {
-        here.destroy();
-        there.destroy();
-      };
-      for (const socket of [here, there]) socket.on('error', end).on('close', end);
+      here.on('error', () => there.destroy());
+      there.on('error', () => here.destroy());
       join(here, there);
     })
     .listen(listen, ready);
