@@ -249,7 +249,7 @@ describe('a client and a share link', () => {
     await choose(page, 'Resource', resource!.name);
     await page.getByLabel('Title').fill('Auditor, this week');
     await page.getByRole('button', { name: 'Create link' }).click();
-    await page.getByText('Copy the token now: it is shown only this once.').waitFor();
+    await page.getByText('Copy it now: it is shown only this once.').waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('cell', { name: 'Auditor, this week', exact: true }).waitFor();
   });

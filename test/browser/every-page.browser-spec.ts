@@ -118,7 +118,9 @@ it('every page that needs nobody to be signed in is right too', async () => {
     await walk.load(address.path);
     faults.push(...(await look(walk, address)).map((fault) => `${address.path}: ${fault}`));
   }
-  expect(addresses.map(({ path }) => path)).toEqual(expect.arrayContaining(['/login', '/reset', '/invite']));
+  expect(addresses.map(({ path }) => path)).toEqual(
+    expect.arrayContaining(['/login', '/reset', '/invite', '/resource-login']),
+  );
   expect(faults).toEqual([]);
 });
 

@@ -57,6 +57,7 @@ describe('list', () => {
       'domainId',
       'headerAuthId',
       'health',
+      'url',
       'targets',
       'sites',
     ]);

@@ -167,6 +167,7 @@ describe('access tokens', () => {
   interface Token extends Record<string, unknown> {
     accessTokenId: string;
     accessToken: string;
+    url: string | null;
     expiresAt: number | null;
     createdAt: number;
   }
@@ -190,8 +191,9 @@ describe('access tokens', () => {
       description: 'D',
     });
     expect(reply.status).toBe(200);
-    const { accessToken, ...shown } = reply.body.data;
+    const { accessToken, url, ...shown } = reply.body.data;
     expect(accessToken).toMatch(/^[a-z2-7]{26}$/);
+    expect(new URL(url!).search).toBe(`?p_token=${shown.accessTokenId}.${accessToken}`);
     expect(shown).toEqual({
       accessTokenId: expect.stringMatching(/^[a-z0-9]{8}$/),
       orgId: 'acme',

@@ -36,6 +36,8 @@ class AccessTokenFields {
 export class CreatedAccessToken extends AccessTokenFields {
   /** Shown once. */
   accessToken: string;
+  /** What somebody opens who has it, with the token: shown once. null where a browser cannot open the resource. */
+  url: string | null;
 }
 
 export class AccessTokenItem extends AccessTokenFields {

@@ -3,6 +3,7 @@ import { Injectable, type OnModuleInit, type StreamableFile } from '@nestjs/comm
 import {
   base32,
   type Columns,
+  Config,
   Db,
   type ExportFormat,
   type ExportSource,
@@ -20,6 +21,7 @@ import {
   windowOf,
 } from '#platform';
 import { AuditService } from '../../audit/index.js';
+import { urlOf } from '../public/resource-url.js';
 import { ResourcesService } from '../public/resources.service.js';
 import type {
   AccessTokenItem,
@@ -54,6 +56,7 @@ const COLUMNS: Columns<AccessTokenItem> = {
 export class AccessTokensService implements OnModuleInit {
   constructor(
     private readonly db: Db,
+    private readonly config: Config,
     private readonly repository: AccessTokensRepository,
     private readonly resources: ResourcesService,
     private readonly audit: AuditService,
@@ -87,7 +90,8 @@ export class AccessTokensService implements OnModuleInit {
       const tokenHash = sha256(accessToken);
       try {
         return await this.db.tx(async (tx) => {
-          await this.resources.lock(tx, orgId, resourceId);
+          const resource = await this.resources.lock(tx, orgId, resourceId);
+          const url = urlOf(this.config, resource);
           const { expiresAt, createdAt } = await this.repository.insert(tx, orgId, resourceId, {
             accessTokenId,
             tokenHash,
@@ -112,6 +116,7 @@ export class AccessTokensService implements OnModuleInit {
             description,
             createdAt,
             accessToken,
+            url: url && `${url}/?p_token=${accessTokenId}.${accessToken}`,
           };
         });
       } catch (error) {

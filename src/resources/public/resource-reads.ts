@@ -1,7 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { type Columns, type ExportSource, exportOfRows, likeEscape, prepared, query, type Window } from '#platform';
+import {
+  type Columns,
+  Config,
+  type ExportSource,
+  exportOfRows,
+  likeEscape,
+  prepared,
+  query,
+  type Window,
+} from '#platform';
 import { countOf, idsBehind, pageOfIds } from '../pages.js';
+import { urlOf } from './resource-url.js';
 import type {
   ListResourcesQuery,
   ResourceItem,
@@ -43,6 +53,7 @@ const COLUMNS: Columns<ResourceItem> = {
   ssl: true,
   enabled: true,
   health: true,
+  url: true,
   sso: true,
   passwordId: true,
   pincodeId: true,
@@ -54,7 +65,7 @@ const COLUMNS: Columns<ResourceItem> = {
 
 const NAMES = 'SELECT resource_id AS "resourceId", name FROM resource WHERE org_id = $1 AND staged_by IS NULL';
 
-type ItemRow = Omit<ResourceItem, 'targets' | 'sites'> & { targets: ResourceTargetItem[] | null };
+type ItemRow = Omit<ResourceItem, 'targets' | 'sites' | 'url'> & { targets: ResourceTargetItem[] | null };
 
 /** Where a list looks: in the whole organization, or on one site, where those that wait with it are shown too. */
 export interface Scope {
@@ -65,13 +76,15 @@ export interface Scope {
 /** Lists of public resources. */
 @Injectable()
 export class ResourceReads {
+  constructor(private readonly config: Config) {}
+
   /** One page by name, which the indexes serve whatever the number of resources. */
   async page(em: EntityManager, scope: Scope, q: ListResourcesQuery, window: Window): Promise<ResourceItem[]> {
     const { text, values } = pageStatement(scope, q, window);
     const rows = isPlain(scope, q)
       ? await prepared<ItemRow>(em, `resources_page_${q.order ?? 'asc'}`, text, values)
       : await query<ItemRow>(em, text, values);
-    return rows.map(toItem);
+    return rows.map((row) => this.itemOf(row));
   }
 
   /** All matches, by id. */
@@ -98,7 +111,16 @@ export class ResourceReads {
       `SELECT ${ITEM} FROM resource r ${TARGETS} WHERE r.resource_id = ANY (${ids}) ORDER BY r.resource_id`,
       [...values, resourceId ?? 0, limit],
     );
-    return rows.map(toItem);
+    return rows.map((row) => this.itemOf(row));
+  }
+
+  private itemOf({ targets: all, ...row }: ItemRow): ResourceItem {
+    const targets = all ?? [];
+    const sites = new Map<number, ResourceSiteItem>();
+    for (const { siteId, siteName, siteNiceId, siteOnline, siteType } of targets) {
+      sites.set(siteId, { siteId, siteName, siteNiceId, ...(siteType === 'local' ? {} : { online: siteOnline }) });
+    }
+    return { ...row, url: urlOf(this.config, row), targets: targets.map(inOrder), sites: [...sites.values()] };
   }
 
   /** The exact number of matches: without a filter from the counters that the table's triggers keep. */
@@ -178,15 +200,6 @@ function conditions(scope: Scope, q: ListResourcesQuery): { arms: string[]; valu
     parts.push(`(r.name ILIKE ${p} OR r.nice_id ILIKE ${p} OR r.full_domain ILIKE ${p})`);
   }
   return { arms: arms.map((arm) => [arm, ...parts].join(' AND ')), values };
-}
-
-function toItem(row: ItemRow): ResourceItem {
-  const targets = row.targets ?? [];
-  const sites = new Map<number, ResourceSiteItem>();
-  for (const { siteId, siteName, siteNiceId, siteOnline, siteType } of targets) {
-    sites.set(siteId, { siteId, siteName, siteNiceId, ...(siteType === 'local' ? {} : { online: siteOnline }) });
-  }
-  return { ...row, targets: targets.map(inOrder), sites: [...sites.values()] };
 }
 
 /** jsonb sorts its keys. */

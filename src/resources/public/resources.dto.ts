@@ -187,6 +187,8 @@ export class DriftedField {
 
 /** What a read answers. */
 export class ResourceView extends ResourceFields {
+  /** Where a browser finds it; null: of a raw resource, a wildcard, and one without a name. */
+  url: string | null;
   @ApiProperty(HEADER_LIST) headers: HeaderPair[] | null;
   /** Empty but for a resource that a blueprint file owns; the next apply sets these back. */
   drift: DriftedField[];
@@ -254,6 +256,8 @@ export class ResourceItem {
   domainId: string | null;
   headerAuthId: number | null;
   @ApiProperty({ enum: HEALTHS }) health: Health;
+  /** Where a browser finds it; null: of a raw resource, a wildcard, and one without a name. */
+  url: string | null;
   @ApiProperty({ type: [ResourceTargetItem] }) targets: ResourceTargetItem[];
   @ApiProperty({ type: [ResourceSiteItem] }) sites: ResourceSiteItem[];
 }

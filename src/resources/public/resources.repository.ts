@@ -212,6 +212,6 @@ export function toRow({ version: _, headers, ...rest }: StoredResource): Resourc
   return { ...rest, headers: headers === null ? null : JSON.stringify(headers) };
 }
 
-export function toView({ version: _, ...rest }: StoredResource & { drift: DriftedField[] }): ResourceView {
+export function toView({ version: _, ...rest }: StoredResource & { drift: DriftedField[] }): Omit<ResourceView, 'url'> {
   return rest;
 }

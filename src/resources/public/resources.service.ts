@@ -35,6 +35,7 @@ import { ResourceWriter } from '../writer/resource-writer.js';
 import { HTTP_ONLY, RAW_ONLY } from './kind-fields.js';
 import { lockName } from './name-locks.js';
 import { ResourceReads, type Scope } from './resource-reads.js';
+import { urlOf } from './resource-url.js';
 import type {
   CreateResourceBody,
   Kind,
@@ -209,7 +210,7 @@ export class ResourcesService implements OnModuleInit {
   ): Promise<{ resource: ResourceView; version: number }> {
     const row = await this.repository.find(this.db.manager, orgId, resourceId);
     if (!row) throw notFound('Resource');
-    return { resource: toView(row), version: row.version };
+    return { resource: { ...toView(row), url: urlOf(this.config, row) }, version: row.version };
   }
 
   /** @throws as `create`; precondition_failed; conflict when the niceId is taken */

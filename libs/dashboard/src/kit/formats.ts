@@ -9,6 +9,14 @@ const percents = new Intl.NumberFormat(LOCALE, { style: 'percent' });
 /** A part of a whole, rounded down: 99.9 % is not all of it. */
 export const formatPercent = (part: number): string => percents.format(Math.floor(part * 100) / 100);
 
+const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
+
+/** `1.5 MB`, in powers of a thousand. */
+export function formatBytes(bytes: number): string {
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), BYTE_UNITS.length - 1);
+  return `${numbers.format(Math.round((bytes / 1000 ** power) * 10) / 10)} ${BYTE_UNITS[power]}`;
+}
+
 export const formatNumber = (value: number): string => numbers.format(value);
 
 const UNITS: [unit: Intl.RelativeTimeFormatUnit, seconds: number][] = [

@@ -1,8 +1,9 @@
-import { Anchor, Text } from '@mantine/core';
+import { Anchor, Stack, Text } from '@mantine/core';
 import { IconExternalLink } from '@tabler/icons-react';
 import { t } from '@texts/resources';
 import { StateDot } from '@/kit/state-dot';
-import { addressOf, type Health, type Resource } from './queries';
+import { Time } from '@/kit/time';
+import { addressOf, type Health, type Resource, type Target } from './queries';
 
 const COLORS: Record<Health, string> = {
   healthy: 'teal.6',
@@ -17,7 +18,7 @@ export function HealthBadge({ health }: { health: Health }) {
 }
 
 /** Where it is found; a link where a browser can go there. */
-export function Address({ of }: { of: Pick<Resource, 'mode' | 'ssl' | 'fullDomain' | 'proxyPort' | 'wildcard'> }) {
+export function Address({ of }: { of: Pick<Resource, 'mode' | 'url' | 'fullDomain' | 'proxyPort'> }) {
   const address = addressOf(of);
   if (!address)
     return (
@@ -25,18 +26,43 @@ export function Address({ of }: { of: Pick<Resource, 'mode' | 'ssl' | 'fullDomai
         {t.noAddress}
       </Text>
     );
-  if (!address.url || of.wildcard)
+  if (of.url === null)
     return (
       <Text span size="sm" style={{ overflowWrap: 'anywhere' }}>
-        {address.text}
+        {address}
       </Text>
     );
   return (
-    <Anchor href={address.url} target="_blank" rel="noreferrer" size="sm" style={{ overflowWrap: 'anywhere' }}>
-      {address.text}
+    <Anchor href={of.url} target="_blank" rel="noreferrer" size="sm" style={{ overflowWrap: 'anywhere' }}>
+      {address}
       {/* Not alone on a line. */}
       {'\u00a0'}
       <IconExternalLink size={14} aria-label={t.opensElsewhere} />
     </Anchor>
+  );
+}
+
+/** Its health, why it is not good, and when that was told. */
+export function TargetHealth({ of: { hcEnabled, hcHealth, hcLastError, hcToldAt } }: { of: Target }) {
+  if (!hcEnabled)
+    return (
+      <Text span size="sm" c="dimmed">
+        {t.targets.unchecked}
+      </Text>
+    );
+  return (
+    <Stack gap={2}>
+      <HealthBadge health={hcHealth} />
+      {hcLastError && (
+        <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+          {hcLastError}
+        </Text>
+      )}
+      {hcToldAt && (
+        <Text size="sm" c="dimmed" component="div">
+          {t.targets.told} <Time at={hcToldAt} />
+        </Text>
+      )}
+    </Stack>
   );
 }

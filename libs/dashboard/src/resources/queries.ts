@@ -74,14 +74,11 @@ export const domainsChanged = (): Promise<unknown> =>
     ).map((path) => queryClient.invalidateQueries({ queryKey: ['get', path] })),
   );
 
-/** Where visitors find it: `https://app.example.com`, or `tcp port 5432`; undefined while it has no name. */
+/** Where visitors find it: `app.example.com`, or `tcp port 5432`; undefined while it has no name. */
 export function addressOf({
   mode,
-  ssl,
   fullDomain,
   proxyPort,
-}: Pick<Resource, 'mode' | 'ssl' | 'fullDomain' | 'proxyPort'>): { url?: string; text: string } | undefined {
-  if (mode !== 'http') return { text: `${mode} ${proxyPort}` };
-  if (!fullDomain) return undefined;
-  return { url: `${ssl ? 'https' : 'http'}://${fullDomain}`, text: fullDomain };
+}: Pick<Resource, 'mode' | 'fullDomain' | 'proxyPort'>): string | undefined {
+  return mode === 'http' ? (fullDomain ?? undefined) : `${mode} ${proxyPort}`;
 }

@@ -301,7 +301,9 @@ export const t = {
       submit: 'Create link',
     },
     made: {
-      once: 'Copy the token now: it is shown only this once.',
+      once: 'Copy it now: it is shown only this once.',
+      link: 'Link',
+      copyLink: 'Copy the link',
       token: 'Token',
       copy: 'Copy the token',
       id: 'Token id',

@@ -159,9 +159,9 @@ function ShareLinkForm({ org }: { org: string }) {
       <Stack>
         <ShownOnce
           hint={t.shareLinks.made.once}
-          label={t.shareLinks.made.token}
-          secret={made.accessToken}
-          copyLabel={t.shareLinks.made.copy}
+          {...(made.url
+            ? { label: t.shareLinks.made.link, secret: made.url, copyLabel: t.shareLinks.made.copyLink }
+            : { label: t.shareLinks.made.token, secret: made.accessToken, copyLabel: t.shareLinks.made.copy })}
         />
         <Group gap="xs">
           <Text size="sm">{t.shareLinks.made.id}</Text>

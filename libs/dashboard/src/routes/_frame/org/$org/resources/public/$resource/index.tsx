@@ -24,8 +24,10 @@ import { toastDone } from '@/kit/toasts';
 import { useIsPhone } from '@/kit/use-is-phone';
 import { VersionedForm } from '@/kit/versioned-form';
 import { ResourceChain } from '@/resources/chain';
-import { Address, HealthBadge } from '@/resources/parts';
+import { Address, HealthBadge, TargetHealth } from '@/resources/parts';
 import { type Resource, resourceQuery, resourcesChanged, targetsQuery, useDomains } from '@/resources/queries';
+import { nameOf } from '@/resources/target-form';
+import { ResourceTraffic } from '@/resources/traffic';
 import { useMay } from '@/session/session';
 
 export const Route = createFileRoute('/_frame/org/$org/resources/public/$resource/')({
@@ -43,6 +45,7 @@ function Overview() {
   return (
     <Stack>
       {may('listTargets') && <ResourceChain resourceId={data.resourceId} />}
+      {may('viewLogs') && data.mode === 'http' && <ResourceTraffic org={org} resourceId={data.resourceId} />}
       <SimpleGrid cols={{ base: 1, md: 2 }} style={{ alignItems: 'start' }}>
         <Stack>
           <Facts
@@ -55,6 +58,15 @@ function Overview() {
               [t.public.columns.niceId, <CopyId key="niceId" id={data.niceId} what={t.public.columns.niceId} />],
             ]}
           />
+          {targets.data && targets.data.targets.length > 0 && (
+            <Facts
+              title={t.overview.byTarget}
+              facts={targets.data.targets.map((target) => [
+                nameOf(target),
+                <TargetHealth key={target.targetId} of={target} />,
+              ])}
+            />
+          )}
           {count === 0 && (
             <Alert color="orange" variant="outline">
               {t.overview.noTargets}{' '}

@@ -1,4 +1,5 @@
 import { Alert, Button } from '@mantine/core';
+import { IconExternalLink } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute, Outlet } from '@tanstack/react-router';
 import { t } from '@texts/resources';
@@ -68,6 +69,17 @@ function Actions({ resource }: { resource: Resource }) {
   const { resourceId, orgId, name, enabled } = resource;
   return (
     <>
+      {resource.url !== null && enabled && (
+        <Button
+          component="a"
+          href={resource.url}
+          target="_blank"
+          rel="noreferrer"
+          rightSection={<IconExternalLink size={16} aria-label={t.opensElsewhere} />}
+        >
+          {t.open}
+        </Button>
+      )}
       {mayChange && (
         <Button variant="default" onClick={() => void setEnabled(resource, !enabled).catch(toastProblem)}>
           {enabled ? t.public.disable : t.public.enable}

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Code, Group, Stack, Text } from '@mantine/core';
+import { ActionIcon, Button, Code, Group, Stack } from '@mantine/core';
 import { IconEdit, IconServer, IconTrash } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
@@ -9,10 +9,9 @@ import { EmptyState } from '@/kit/empty';
 import { Failure } from '@/kit/failure';
 import { PageLink } from '@/kit/page-link';
 import { RowTable } from '@/kit/row-table';
-import { Time } from '@/kit/time';
 import { toastDone } from '@/kit/toasts';
 import { ExportMenu } from '@/list/export-menu';
-import { HealthBadge } from '@/resources/parts';
+import { TargetHealth } from '@/resources/parts';
 import { resourceQuery, resourcesChanged, type Target, targetsQuery } from '@/resources/queries';
 import { addTarget, editTarget, nameOf } from '@/resources/target-form';
 import { useMay } from '@/session/session';
@@ -95,31 +94,6 @@ function Targets() {
           ...(mayChange || mayDelete ? [{ title: ' ', render: actions }] : []),
         ]}
       />
-    </Stack>
-  );
-}
-
-/** Its health, why it is not good, and when that was told. */
-function TargetHealth({ of: { hcEnabled, hcHealth, hcLastError, hcToldAt } }: { of: Target }) {
-  if (!hcEnabled)
-    return (
-      <Text span size="sm" c="dimmed">
-        {t.targets.unchecked}
-      </Text>
-    );
-  return (
-    <Stack gap={2}>
-      <HealthBadge health={hcHealth} />
-      {hcLastError && (
-        <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
-          {hcLastError}
-        </Text>
-      )}
-      {hcToldAt && (
-        <Text size="sm" c="dimmed" component="div">
-          {t.targets.told} <Time at={hcToldAt} />
-        </Text>
-      )}
     </Stack>
   );
 }
