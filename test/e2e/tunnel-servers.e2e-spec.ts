@@ -1,4 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -7,6 +9,7 @@ import { DOORS, type Door, DoorCredential, PROXY_SECRET } from '../support/crede
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { startTlsServer, type TlsServer } from '../support/device-tls.js';
 import { TestFleet } from '../support/devices.js';
+import { publicResource } from '../support/public-resource.js';
 import { freePort, startServer, type TestServer, until } from '../support/server.js';
 import { TunnelAgent } from '../support/tunnels.js';
 
@@ -27,6 +30,15 @@ function start(args: string[]): TunnelAgent {
   return agent;
 }
 
+/** What an edge answers for a host. */
+const fetchFrom = (port: number, host: string): Promise<string> =>
+  new Promise((done, failed) => {
+    const asked = request({ host: '127.0.0.1', port, agent: false, headers: { host } }, (answer) => {
+      const parts: Buffer[] = [];
+      answer.on('data', (part: Buffer) => parts.push(part)).on('end', () => done(Buffer.concat(parts).toString()));
+    });
+    asked.on('error', failed).end();
+  });
 const connectionsOf = (metrics: string) => Number(/^gatehouse_tunnel_connections (\d+)$/m.exec(metrics)?.[1]);
 const metricsAt = async (port: number) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
 
@@ -87,7 +99,10 @@ describe('over the listener for machines', () => {
   let fleet: TestFleet;
   beforeAll(async () => {
     database = await createTestDatabase();
-    plain = await startServer({ databaseUrl: database.url, env: { SERVER_ROLES: 'jobs' } });
+    plain = await startServer({
+      databaseUrl: database.url,
+      env: { SERVER_ROLES: 'jobs', BASE_DOMAIN: 'gate.example.net' },
+    });
     fleet = await TestFleet.create(plain);
   });
   afterAll(async () => {
@@ -97,10 +112,18 @@ describe('over the listener for machines', () => {
 
   describe('every kind of credential', () => {
     let tls: TlsServer;
+    let edgePort: number;
     beforeAll(async () => {
       const secretFile = join(folder, 'secret');
       writeFileSync(secretFile, PROXY_SECRET);
-      const env = { MTLS_ON_MAIN_PORT: 'true', CLIENT_CERT_FROM: '127.0.0.1', CLIENT_CERT_SECRET_FILE: secretFile };
+      edgePort = await freePort();
+      const env = {
+        MTLS_ON_MAIN_PORT: 'true',
+        CLIENT_CERT_FROM: '127.0.0.1',
+        CLIENT_CERT_SECRET_FILE: secretFile,
+        BASE_DOMAIN: 'gate.example.net',
+        EDGE_PORT: String(edgePort),
+      };
       tls = await startTlsServer({ databaseUrl: database.url, env });
     });
     afterAll(() => tls?.stop());
@@ -117,6 +140,35 @@ describe('over the listener for machines', () => {
       await until(async () => connectionsOf(await tls.metrics()) === 1);
       socket!.destroy();
       await until(async () => connectionsOf(await tls.metrics()) === 0);
+    });
+
+    it.each(['newt', 'certificate'])('the agent serves a resource through it by %s', async (kind) => {
+      const target = createServer((_request, response) => response.end(kind));
+      await new Promise<void>((done) => target.listen(0, '127.0.0.1', done));
+      const credentialType = kind === 'newt' ? 'api_key' : kind;
+      const key = await fleet.org.keyUnder({ credentialType }, { approveNewSites: true });
+      const args = ['--endpoint', `https://127.0.0.1:${tls.devicePort}`, '--tls-client-ca', tls.certFile];
+      const { host, resourceId } = await publicResource(fleet.root, fleet.org, kind);
+      start([...args, '--credential', kind, '--provisioning-key', key.siteProvisioningKey]);
+      const siteId = await until(async () => {
+        const { sites } = await fleet.root.expect<{ sites: { siteId: number }[] }>(
+          'GET',
+          fleet.org.path(`sites?keyId=${key.siteProvisioningKeyId}`),
+        );
+        return sites[0]?.siteId;
+      });
+      await fleet.root.expect('PUT', `/resource/${resourceId}/target`, {
+        siteId,
+        ip: '127.0.0.1',
+        port: (target.address() as AddressInfo).port,
+        method: 'http',
+      });
+      const ask = () => fetchFrom(edgePort, host);
+      await until(async () => (await ask()) === kind);
+      await fleet.root.expect('DELETE', `/site/${siteId}`);
+      await until(async () => (await ask()) !== kind);
+      target.close();
+      target.closeAllConnections();
     });
   });
 });

@@ -3,6 +3,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { EdgeListener } from '../../src/edge/index.js';
 import { TunnelRegistry } from '../../src/edge/tunnels/tunnel-registry.js';
 import { TestOrg } from './api.js';
+import { publicResource } from './public-resource.js';
 import { until } from './server.js';
 import { openTestApp, type TestApp } from './test-app.js';
 import { TunnelAgent, usable } from './tunnels.js';
@@ -99,16 +100,8 @@ export class TestEdge {
   }
 
   /** A public resource that needs no login. @returns its id and host */
-  async resource(more: object = {}): Promise<{ resourceId: number; host: string }> {
-    const { root } = this.app;
-    const { domains } = await root.expect<{ domains: { domainId: string }[] }>('GET', this.org.path('domains'));
-    const { resourceId, fullDomain } = await root.expect<{ resourceId: number; fullDomain: string }>(
-      'PUT',
-      this.org.path('resource'),
-      { name: 'App', http: true, protocol: 'tcp', domainId: domains[0]!.domainId, subdomain: `r${++this.serial}` },
-    );
-    await root.expect('POST', `/resource/${resourceId}`, { sso: false, ssl: false, ...more });
-    return { resourceId, host: fullDomain };
+  resource(more: object = {}): Promise<{ resourceId: number; host: string }> {
+    return publicResource(this.app.root, this.org, `r${++this.serial}`, more);
   }
 
   /** @returns its id */
