@@ -6,6 +6,7 @@ import tls from 'node:tls';
 import { Injectable, Logger } from '@nestjs/common';
 import { Config, Drain, PeriodicTask, trustedProxies } from '#platform';
 import { EdgeCertificates } from './edge-certificates.js';
+import { EdgeConnections } from './edge-connections.js';
 import { EdgeHandler } from './edge-handler.js';
 import { createEdgeHttp1 } from './edge-http1.js';
 import { createEdgeHttp2 } from './edge-http2.js';
@@ -24,7 +25,7 @@ const STOP_MS = 2_000;
 @Injectable()
 export class EdgeListener {
   private readonly logger = new Logger(EdgeListener.name);
-  private readonly sockets = new Set<Socket>();
+  private readonly connections: EdgeConnections;
   private readonly sessions = new Set<ServerHttp2Session>();
   private readonly http1: Server;
   private readonly http2: Http2Server;
@@ -46,12 +47,11 @@ export class EdgeListener {
       this.sessions.add(session);
       session.on('close', () => this.sessions.delete(session));
     });
-    const trusts = config.edge.proxyProtocol ? trustedProxies(config) : undefined;
-    const sockets = new EdgeSockets(this.http1, this.http2, trusts);
+    const trusts = trustedProxies(config);
+    this.connections = new EdgeConnections(trusts);
+    const sockets = new EdgeSockets(this.http1, this.http2, config.edge.proxyProtocol ? trusts : undefined);
     const take = (socket: Socket, secure?: tls.Server) => {
-      this.sockets.add(socket);
-      socket.on('close', () => this.sockets.delete(socket));
-      sockets.take(socket, secure);
+      if (this.connections.enter(socket)) sockets.take(socket, secure);
     };
     const secure = this.createTls((socket) => sockets.takeSecure(socket));
     this.server = net.createServer({ noDelay: true }, (socket) => take(socket));
@@ -131,7 +131,7 @@ export class EdgeListener {
     }
     await this.looks.stop();
     const left = this.forwarder.size;
-    for (const socket of this.sockets) socket.destroy();
+    for (const socket of this.connections.open) socket.destroy();
     this.pool.clear();
     return left > 0 ? `${left} requests to public resources were cut` : undefined;
   }
