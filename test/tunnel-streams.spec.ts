@@ -252,6 +252,22 @@ describe('a stream', () => {
     udp.close();
   });
 
+  it('may be sent further ahead while few are open', async () => {
+    const agentEnd = await joined();
+    const streams = new TunnelStreams(new DialPolicy([]));
+    streams.apply(LISTS);
+    const session = streams.serve(agentEnd);
+    await connection.ready;
+    const echo = await target((socket) => void socket.pipe(socket));
+    const kilobytes = () => session.localSettings.initialWindowSize! / 1024;
+    await connection.connect(echo).opened;
+    await settled(() => kilobytes() === 1024);
+    const others = Array.from({ length: 32 }, () => connection.connect(echo));
+    await settled(() => kilobytes() === 256);
+    for (const other of others) other.abort();
+    await settled(() => kilobytes() === 1024);
+  });
+
   it('that nobody reads leaves room for others', async () => {
     await agent();
     const endless = await target((socket) => {

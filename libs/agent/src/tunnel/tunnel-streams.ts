@@ -20,6 +20,11 @@ const { NGHTTP2_CANCEL, NGHTTP2_CONNECT_ERROR, NGHTTP2_NO_ERROR } = http2.consta
 /** Of one connection. */
 const MAX_STREAMS = 10_000;
 const STREAM_WINDOW = 256 * 1024;
+/** While few streams are open: what a megabyte fills of the connection's window when all stand still leaves room for others. */
+const WIDE_WINDOW = 1024 * 1024;
+const FEW = 32;
+/** The server counts SETTINGS: the window is not widened oftener. */
+const WIDEN_MS = 500;
 const CONNECTION_WINDOW = 64 * 1024 * 1024;
 /** Megabytes that nghttp2 may hold for one connection; beyond it streams are refused. */
 const SESSION_MEGABYTES = 256;
@@ -43,6 +48,9 @@ export class TunnelStreams {
   });
   private readonly dialer: Dialer;
   private readonly open = new Set<Open>();
+  /** Each with the window of its streams. */
+  private readonly sessions = new Map<ServerHttp2Session, number>();
+  private widening: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly policy: DialPolicy,
@@ -52,6 +60,8 @@ export class TunnelStreams {
     this.server.on('session', (session) => {
       session.setLocalWindowSize(CONNECTION_WINDOW);
       session.on('error', () => undefined);
+      this.sessions.set(session, STREAM_WINDOW);
+      session.once('close', () => this.sessions.delete(session));
     });
     this.server.on('sessionError', () => undefined);
     this.server.on('stream', (stream, headers) => this.begin(stream, headers));
@@ -73,6 +83,23 @@ export class TunnelStreams {
     for (const { to, stream } of this.open) if (!this.policy.lists(to)) stream.close(NGHTTP2_CANCEL);
   }
 
+  /** Has the server send further ahead while few streams are open: a single upload over a long line would wait for most of the time. */
+  private adjust(): void {
+    if (this.open.size > FEW) return this.setWindow(STREAM_WINDOW);
+    this.widening ??= setTimeout(() => {
+      this.widening = undefined;
+      if (this.open.size <= FEW) this.setWindow(WIDE_WINDOW);
+    }, WIDEN_MS).unref();
+  }
+
+  private setWindow(window: number): void {
+    for (const [session, known] of this.sessions) {
+      if (known === window || session.destroyed) continue;
+      this.sessions.set(session, window);
+      session.settings({ initialWindowSize: window });
+    }
+  }
+
   private begin(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     stream.on('error', () => undefined);
     const at = readAuthority(headers[':authority']);
@@ -83,9 +110,11 @@ export class TunnelStreams {
     const to: Destination = { ...at, protocol: isUdp ? 'udp' : 'tcp' };
     const entry = { to, stream };
     this.open.add(entry);
+    this.adjust();
     const over = new AbortController();
     stream.on('close', () => {
       this.open.delete(entry);
+      this.adjust();
       over.abort(new Error('the stream is over'));
     });
     const work = isUdp ? this.udp(stream, to) : this.tcp(stream, to, headers, over.signal);
