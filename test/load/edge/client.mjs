@@ -50,10 +50,11 @@ export function small(way, answered, pauseMs) {
     socket.on('data', (chunk) => {
       const bytes = rest ? Buffer.concat([rest, chunk]) : chunk;
       const end = bytes.indexOf(END);
-      if (end < 0 || bytes.length < end + END.length + BODY) return void (rest = bytes);
-      rest = undefined;
-      if (bytes.compare(OK, 0, OK.length, 0, OK.length) !== 0 || bytes.length !== end + END.length + BODY)
+      const left = end < 0 ? BODY : end + END.length + BODY - bytes.length;
+      if (left < 0 || (end >= 0 && bytes.compare(OK, 0, OK.length, 0, OK.length) !== 0))
         return void socket.destroy(new Error(`A small GET was answered ${bytes.toString('latin1').slice(0, 300)}`));
+      rest = left > 0 ? bytes : undefined;
+      if (rest) return;
       if (answered(performance.now() - at)) {
         if (pauseMs === undefined) ask();
         else setTimeout(ask, pauseMs);

@@ -15,7 +15,7 @@ export async function small({ world, table, options }) {
   const gets = (way, connections, more = {}) =>
     world.load(way, 'small', { connections, seconds, warmup: 0.5, ...more });
   // A Node that has just started costs several times as much a request.
-  await gets(ours, CONNECTIONS);
+  await gets(ours, CONNECTIONS, { warmup: options.quick ? 0.5 : 10 });
   await gets(proxies, CONNECTIONS);
   const { at64, at256, at1, ofProxies, ofNginx, none } = await rounds(options.rounds, {
     at64: () => gets(ours, CONNECTIONS, { pids }),
