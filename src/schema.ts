@@ -61,6 +61,7 @@ import { JobActs1765190000005 } from './migrations/1765190000005-job-acts.js';
 import { AgentUrls1765190000010 } from './migrations/1765190000010-agent-urls.js';
 import { RequestLog1765190000030 } from './migrations/1765190000030-request-log.js';
 import { ResourceLogins1765190000040 } from './migrations/1765190000040-resource-logins.js';
+import { Hops1765190000060 } from './migrations/1765190000060-hops.js';
 import { TargetHealth1765200000000 } from './migrations/1765200000000-target-health.js';
 
 /** Migrations in the order in which they run. */
@@ -128,5 +129,6 @@ export const MIGRATIONS = [
   AgentUrls1765190000010,
   RequestLog1765190000030,
   ResourceLogins1765190000040,
+  Hops1765190000060,
   TargetHealth1765200000000,
 ];

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { EntityManager } from 'typeorm';
-import { Config, Db, Drain, KeyRing, PeriodicTask, VERSION } from '#platform';
+import { Config, Db, Drain, KeyRing, notify, PeriodicTask, VERSION } from '#platform';
 import { MasterKeys } from './master-keys/master-keys.service.js';
 import { type ServerRow, ServersRepository } from './servers.repository.js';
 
@@ -35,6 +35,9 @@ export class ServerLease implements OnApplicationBootstrap {
   private readonly regainedHandlers: (() => Promise<void>)[] = [];
   private readonly row: ServerRow;
   private urls: string[] = [];
+  private load: () => number = () => 0;
+  /** Where other servers were told last that this one's tunnels are reached. */
+  private toldHopAddress = '';
   private released = false;
   /** The lease had run out, and what hangs on it is not entered again yet. */
   private lost = false;
@@ -65,6 +68,8 @@ export class ServerLease implements OnApplicationBootstrap {
       roles,
       masterKeys,
       agentUrl: config.tunnels.agentUrl,
+      hopAddress: '',
+      load: 0,
     };
     drain.register('give up the lease', 'lease', () => this.release());
   }
@@ -82,6 +87,24 @@ export class ServerLease implements OnApplicationBootstrap {
   /** Of each server process that takes agents, as of the last round: where they reach it with their tunnels (docs/tunnel.md rule 3). */
   get agentUrls(): readonly string[] {
     return this.urls;
+  }
+
+  /**
+   * Announces where other servers reach the tunnels of this one, and tells them at once (`server_changed`).
+   * @param host that its listener is bound to
+   * @param load asked at each renewal: how many tunnels it holds
+   */
+  announceHop(host: string, port: number, load: () => number): void {
+    this.row.hopAddress = reachable(host, port);
+    this.load = load;
+    this.task.wake();
+  }
+
+  /** Where the tunnels of other servers are reached, as `host:port`. */
+  async otherHops(): Promise<string[]> {
+    const addresses = await this.repository.hopAddresses(this.db.manager, this.serverId);
+    // A server of an earlier life had it.
+    return addresses.filter((address) => address !== this.row.hopAddress);
   }
 
   /** This server's row cannot be taken away until the transaction ends. @returns false when it is gone: the caller's work is to be tried later. */
@@ -146,6 +169,7 @@ export class ServerLease implements OnApplicationBootstrap {
   }
 
   private async round(): Promise<void> {
+    this.row.load = this.load();
     try {
       await this.sealing.look();
       if (!(await this.repository.renew(this.db.manager, this.row, this.keys.writesWith))) {
@@ -158,6 +182,7 @@ export class ServerLease implements OnApplicationBootstrap {
         for (const regained of this.regainedHandlers) await regained();
         this.lost = false;
       }
+      await this.tellHopAddress();
       this.urls = await this.repository.agentUrls(this.db.manager);
       this.steadySince ??= performance.now();
       await this.endOthers(performance.now() - this.steadySince >= LEASE_MS);
@@ -165,6 +190,13 @@ export class ServerLease implements OnApplicationBootstrap {
       this.steadySince = null;
       throw error;
     }
+  }
+
+  private async tellHopAddress(): Promise<void> {
+    const { hopAddress } = this.row;
+    if (this.toldHopAddress === hopAddress) return;
+    await this.db.tx((tx) => notify(tx, 'server_changed', this.serverId));
+    this.toldHopAddress = hopAddress;
   }
 
   private async endOthers(judgeOthers: boolean): Promise<void> {

@@ -13,6 +13,10 @@ export interface ServerRow {
   roles: ServerRole[];
   /** Where agents reach it with their tunnels; '': where their session is. */
   agentUrl: string;
+  /** Where other server processes reach its tunnels, `host:port`; '': nowhere. */
+  hopAddress: string;
+  /** Tunnels that it holds. */
+  load: number;
   /** Fingerprints of the master keys that it holds (docs/credentials.md §8). */
   masterKeys: string[];
 }
@@ -36,10 +40,21 @@ export class ServersRepository {
   async enter(em: EntityManager, row: ServerRow): Promise<void> {
     await execute(
       em,
-      `INSERT INTO server (server_id, version, instance, address, roles, master_keys, agent_url, lease_expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, now() + ${LEASE})
+      `INSERT INTO server (server_id, version, instance, address, roles, master_keys, agent_url, hop_address, load, lease_expires_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + ${LEASE})
        ON CONFLICT (server_id) DO UPDATE SET renewed_at = now(), lease_since = now(), lease_expires_at = excluded.lease_expires_at,
-         instance = excluded.instance, address = excluded.address`,
-      [row.serverId, row.version, row.instance, row.address, row.roles, row.masterKeys, row.agentUrl],
+         instance = excluded.instance, address = excluded.address, hop_address = excluded.hop_address, load = excluded.load`,
+      [
+        row.serverId,
+        row.version,
+        row.instance,
+        row.address,
+        row.roles,
+        row.masterKeys,
+        row.agentUrl,
+        row.hopAddress,
+        row.load,
+      ],
     );
   }
 
@@ -61,11 +76,24 @@ export class ServersRepository {
     return rows.map((row) => row.url);
   }
 
+  /**
+   * Where the tunnels of other servers are reached. Also those whose lease is over: after an outage of the database all are, until each is renewed, and
+   * rows of servers that are dead are taken away.
+   */
+  async hopAddresses(em: EntityManager, serverId: string): Promise<string[]> {
+    const rows = await query<{ address: string }>(
+      em,
+      `SELECT DISTINCT hop_address AS address FROM server WHERE server_id <> $1 AND hop_address <> ''`,
+      [serverId],
+    );
+    return rows.map((row) => row.address);
+  }
+
   /** Where all servers are reached: by each other, and by agents. */
   async listeners(em: EntityManager): Promise<string[]> {
     const rows = await query<{ at: string }>(
       em,
-      `SELECT DISTINCT l.at FROM server s, unnest(ARRAY[s.address, s.agent_url]) AS l(at) WHERE l.at <> ''`,
+      `SELECT DISTINCT l.at FROM server s, unnest(ARRAY[s.address, s.agent_url, s.hop_address]) AS l(at) WHERE l.at <> ''`,
     );
     return rows.map((row) => row.at);
   }
@@ -85,14 +113,15 @@ export class ServersRepository {
    */
   async renew(
     em: EntityManager,
-    row: Pick<ServerRow, 'serverId' | 'instance' | 'address'>,
+    row: Pick<ServerRow, 'serverId' | 'instance' | 'address' | 'hopAddress' | 'load'>,
     writesWith: string,
   ): Promise<boolean> {
     const renewed = await execute(
       em,
-      `UPDATE server SET renewed_at = now(), lease_expires_at = now() + ${LEASE}, instance = $2, address = $3, writes_with = $4
+      `UPDATE server SET renewed_at = now(), lease_expires_at = now() + ${LEASE}, instance = $2, address = $3, writes_with = $4,
+         hop_address = $5, load = $6
        WHERE server_id = $1 AND ${LIVE}`,
-      [row.serverId, row.instance, row.address, writesWith],
+      [row.serverId, row.instance, row.address, writesWith, row.hopAddress, row.load],
     );
     return renewed > 0;
   }

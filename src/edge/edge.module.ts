@@ -19,6 +19,8 @@ import { SsoController } from './access/sso.controller.js';
 import { SsoService } from './access/sso.service.js';
 import { Standings } from './access/standings.js';
 import { SiteDialer } from './dialing/site-dialer.js';
+import { HopListener } from './hops/hop-listener.js';
+import { Hops } from './hops/hops.js';
 import { LocalChecksRepository } from './local/local-checks.repository.js';
 import { LocalChecks } from './local/local-checks.service.js';
 import { LogsModule } from './logs/logs.module.js';
@@ -59,6 +61,8 @@ import { TunnelsRepository } from './tunnels/tunnels.repository.js';
     EdgeListener,
     Forwarder,
     Geography,
+    HopListener,
+    Hops,
     LinkPool,
     LocalChecks,
     LocalChecksRepository,

@@ -100,7 +100,7 @@ describe('a lease', () => {
   it('has run out at its end, or for a server of 0.1.0 30 s after it was renewed', async () => {
     const repository = new ServersRepository();
     const renew = (tx: EntityManager, serverId: string) =>
-      repository.renew(tx, { serverId, instance: null, address: null }, 'fingerprint');
+      repository.renew(tx, { serverId, instance: null, address: null, hopAddress: '', load: 0 }, 'fingerprint');
     const undo = new Error('undo');
     // In a transaction that is rolled back, so that no server ends them meanwhile.
     const looked = app.db.tx(async (tx) => {

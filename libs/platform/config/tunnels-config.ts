@@ -6,11 +6,14 @@ export interface TunnelsConfig {
   readonly perAgent: number;
   /** Origin at which agents reach this process; '': the one where their session is. */
   readonly agentUrl: string;
+  /** Where other server processes reach the tunnels of this one. */
+  readonly hop: { readonly host: string; readonly port: number };
 }
 
 export function readTunnels(env: EnvReader): TunnelsConfig {
   return {
     perAgent: env.whole('TUNNELS_PER_AGENT'),
     agentUrl: env.optional('AGENT_URL') ?? env.optional('PUBLIC_URL') ?? '',
+    hop: { host: env.text('HOP_HOST'), port: env.whole('HOP_PORT') },
   };
 }

@@ -229,6 +229,18 @@ export const VARIABLES = {
     about:
       'Tunnel connections that each Gatehouse agent keeps (docs/tunnel.md rule 3), to different server processes where there are several; 0: none.',
   },
+  HOP_PORT: {
+    rule: rules.whole(0, 65_535),
+    fallback: '0',
+    about:
+      'Port on which other server processes on this database reach the tunnels of this one (docs/edge.md rule 17); 0 picks a free one.',
+  },
+  HOP_HOST: {
+    rule: rules.host,
+    fallback: '127.0.0.1',
+    about:
+      'Address of that listener, which must be one that the other processes reach; 0.0.0.0 and :: are announced as the name of this machine.',
+  },
   AGENT_URL: {
     rule: rules.origin,
     fallback: '',

@@ -48,6 +48,8 @@ class MasterKey {
   readonly encryption: Buffer;
   readonly tokens: Buffer;
   readonly macs: Record<MacPurpose, Buffer>;
+  /** Between server processes. */
+  readonly hop: Buffer;
   readonly fingerprint: string;
   readonly id: Buffer;
 
@@ -59,6 +61,7 @@ class MasterKey {
       MacPurpose,
       Buffer
     >;
+    this.hop = derive('hop/1');
     const fingerprint = derive('fingerprint/1');
     this.fingerprint = fingerprint.toString('hex');
     this.id = fingerprint.subarray(0, KEY_ID_BYTES);
@@ -102,6 +105,11 @@ export class KeyRing {
     const key = this.keys.find((one) => one.fingerprint === fingerprint);
     if (!key) throw new Error('This server does not hold the master key that values are written under');
     this.writing = key;
+  }
+
+  /** Pre-shared keys by which server processes know each other, one of each master key that is held, with a name that tells nothing of it. */
+  get hopKeys(): { identity: string; key: Buffer }[] {
+    return this.keys.map(({ id, hop }) => ({ identity: `gatehouse-hop-${id.toString('hex')}`, key: hop }));
   }
 
   /** AES-256-GCM; `about` (such as `psk:<credential id>`) is bound as additional data. @returns key id ‖ iv ‖ tag ‖ ciphertext. */

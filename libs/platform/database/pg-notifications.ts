@@ -13,6 +13,7 @@ import { clientOptions, DatabaseClient, DatabaseUrlError } from './database-clie
  * job_due: a job can begin or go on (payload: job id).
  * health_changed: targets of these public resources are healthy or not any more (payload: up to 400 ids, as JSON).
  * site_restart: the agent of a site is to connect again (payload: site id).
+ * server_changed: a server process has come (payload: its id).
  */
 const CHANNELS = [
   'site_changed',
@@ -22,6 +23,7 @@ const CHANNELS = [
   'health_changed',
   'job_due',
   'site_restart',
+  'server_changed',
 ] as const;
 export type Channel = (typeof CHANNELS)[number];
 type Handler = (payload: string) => void;

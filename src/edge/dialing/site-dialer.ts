@@ -1,29 +1,35 @@
 import { Injectable } from '@nestjs/common';
 import type { Destination } from '#contracts';
+import { Hops } from '../hops/hops.js';
 import { TunnelRegistry } from '../tunnels/tunnel-registry.js';
 import type { StreamTarget, TargetFlow, TargetSite, TargetStream } from './target-stream.js';
 
-/** Opens streams to what is behind sites. Whether a site is approved is for its callers to know. */
+/** Opens streams to what is behind sites: through a tunnel of this process, else through one of another. Whether a site is approved is for its callers to know. */
 @Injectable()
 export class SiteDialer {
-  constructor(private readonly tunnels: TunnelRegistry) {}
+  constructor(
+    private readonly tunnels: TunnelRegistry,
+    private readonly hops: Hops,
+  ) {}
 
   /** Whether a stream to the site can be opened. */
   isReachable({ siteId }: TargetSite): boolean {
-    return this.tunnels.isUsable(siteId);
+    return this.tunnels.isUsable(siteId) || this.hops.wayTo(siteId) !== undefined;
   }
 
   /** @returns undefined where no way leads to the site. @throws ConnectRefusal where one did until now; all else the stream says */
-  connect({ siteId }: TargetSite, target: StreamTarget): TargetStream | undefined {
-    return this.tunnels.usable(siteId)[0]?.connect(target);
+  connect(site: TargetSite, target: StreamTarget): TargetStream | undefined {
+    const own = this.tunnels.usable(site.siteId)[0];
+    return own ? own.connect(target) : this.hops.wayTo(site.siteId)?.connectSite(site, target);
   }
 
   /** @param received called with each datagram, whole. @returns as `connect` */
   connectUdp(
-    { siteId }: TargetSite,
+    site: TargetSite,
     to: Omit<Destination, 'protocol'>,
     received: (payload: Uint8Array) => void,
   ): TargetFlow | undefined {
-    return this.tunnels.usable(siteId)[0]?.connectUdp(to, received);
+    const own = this.tunnels.usable(site.siteId)[0];
+    return own ? own.connectUdp(to, received) : this.hops.wayTo(site.siteId)?.connectSiteUdp(site, to, received);
   }
 }

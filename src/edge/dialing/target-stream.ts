@@ -24,6 +24,8 @@ export interface TargetStream {
   readonly isOpen: boolean;
   /** Once it is closed: whether the target ended it in order, rather than by breaking it. */
   readonly endedInOrder: boolean;
+  /** Once it is closed: whether it was the way to the site that broke, rather than the target; another way may lead there. */
+  readonly isLost: boolean;
   /** Gives it up. */
   abort(): void;
 }
@@ -38,9 +40,9 @@ export interface TargetFlow {
   close(): void;
 }
 
-/** There was no connection: why, or `gone` where the way to the site is lost. */
+/** There was no connection: why; `gone` where the way to the site was lost before an answer, `not_here` where it led to who has no tunnel of the site. */
 export class ConnectRefusal extends Error {
-  constructor(readonly code: TunnelError | 'gone') {
+  constructor(readonly code: TunnelError | 'gone' | 'not_here') {
     super(`There was no connection: ${code}`);
     this.name = 'ConnectRefusal';
   }

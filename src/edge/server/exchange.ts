@@ -26,8 +26,8 @@ export interface OutgoingRequest {
 /** How an exchange ended. */
 export type ExchangeEnd =
   | { how: 'whole' }
-  /** Nothing was told to the visitor yet. `refused`: the target has not seen the request; `silent`: it said nothing. */
-  | { how: 'failed'; code: EdgeCode; refused: boolean; silent: boolean }
+  /** Nothing was told to the visitor yet. `refused`: the target has not seen the request; `silent`: it said nothing; `lost`: the way to its site broke. */
+  | { how: 'failed'; code: EdgeCode; refused: boolean; silent: boolean; lost: boolean }
   /** What the visitor got is not whole, and was cut. */
   | { how: 'cut' }
   | { how: 'gone' }
@@ -39,6 +39,7 @@ const CODES: Partial<Record<ConnectRefusal['code'], EdgeCode>> = {
   timeout: 'timeout',
   refused: 'refused',
   gone: 'site_offline',
+  not_here: 'site_offline',
 };
 
 /** One request on a link and its answer to the visitor, with the pace of the slower side in both directions. */
@@ -122,7 +123,7 @@ export class Exchange implements ResponseHandler, LinkUser {
 
   broken(): void {
     if (this.reply.begun) this.finish({ how: 'cut' });
-    else this.fail('bad_gateway', { silent: !this.heard });
+    else this.fail('bad_gateway', { silent: !this.heard, lost: this.link.stream.isLost });
   }
 
   drained(): void {
@@ -207,11 +208,15 @@ export class Exchange implements ResponseHandler, LinkUser {
     if (this.settled) return;
     const code = error instanceof ConnectRefusal ? error.code : 'gone';
     // Without an answer to the CONNECT the target may have had the request all the same.
-    this.fail(CODES[code] ?? 'bad_gateway', { silent: true, refused: code !== 'gone' });
+    const lost = code === 'gone' || code === 'not_here';
+    this.fail(CODES[code] ?? 'bad_gateway', { silent: true, refused: code !== 'gone', lost });
   }
 
-  private fail(code: EdgeCode, { silent, refused = false }: { silent: boolean; refused?: boolean }): void {
-    this.finish({ how: 'failed', code, refused, silent });
+  private fail(
+    code: EdgeCode,
+    { silent, refused = false, lost = false }: { silent: boolean; refused?: boolean; lost?: boolean },
+  ): void {
+    this.finish({ how: 'failed', code, refused, silent, lost });
   }
 
   private finish(end: ExchangeEnd): void {

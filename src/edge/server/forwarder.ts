@@ -22,6 +22,8 @@ import type { TargetLink } from './target-link.js';
 
 /** Targets that one request may be sent to. */
 const MAX_TARGETS = 3;
+/** Times that one request is sent again because the way to a site was lost. */
+const MAX_DETOURS = 3;
 
 /** The visitor left before there was an answer. */
 const GONE = { status: 499, code: null, bytesIn: 0, bytesOut: 0 };
@@ -40,6 +42,7 @@ interface Trip {
   admission: Admission;
   states: TargetStates;
   tried: number[];
+  detours: number;
   wish: ((targetId: number) => boolean) | undefined;
   /** What is under way. */
   current: { stop(): void } | undefined;
@@ -74,7 +77,17 @@ export class Forwarder {
   forward(known: KnownCall, admission: Admission, over: Trip['over']): void {
     const states = this.dialer.statesOf(known.route);
     const wish = this.wishOf(known);
-    const trip: Trip = { known, admission, states, tried: [], wish, current: undefined, stopped: false, over };
+    const trip: Trip = {
+      known,
+      admission,
+      states,
+      tried: [],
+      detours: 0,
+      wish,
+      current: undefined,
+      stopped: false,
+      over,
+    };
     if (admission.onEnd) {
       const forget = admission.onEnd(() => {
         trip.stopped = true;
@@ -159,11 +172,13 @@ export class Forwarder {
       case 'failed': {
         // The target had ended an idle link, or was doing so: this says nothing about its health.
         const stale = used && end.silent && !end.refused;
-        if (
-          stale &&
-          mayTryNext({ method: trip.known.call.checked.method, bodyBytesSent: exchange.bodyBytesSent, refused: false })
-        )
+        // Nor does a way that was lost, where another one leads there.
+        const detour = end.lost && trip.detours < MAX_DETOURS && trip.states.isOnline(target.siteId);
+        const { method } = trip.known.call.checked;
+        if ((stale || detour) && mayTryNext({ method, bodyBytesSent: exchange.bodyBytesSent, refused: end.refused })) {
+          if (detour) trip.detours++;
           return this.send(trip, target, true);
+        }
         return this.next(
           trip,
           target,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '#platform';
-import type { TunnelConnection, TunnelEnd } from './tunnel-connection.js';
+import type { SessionEnd } from './connect-session.js';
+import type { TunnelConnection } from './tunnel-connection.js';
 
 /** Of one site, in one process. */
 export const MAX_OF_SITE = 8;
@@ -8,17 +9,24 @@ export const MAX_OF_SITE = 8;
 export const MAX_OF_ORG = 20_000;
 const RETRY_SECONDS = 30;
 
-/** The tunnel connections of this server process (docs/tunnel.md rule 13). Which process holds those of a site is for the hop between servers to know. */
+/** The tunnel connections of this server process (docs/tunnel.md rule 13). Those of other processes are reached by the hop (docs/edge.md rule 17). */
 @Injectable()
 export class TunnelRegistry {
   /** No new ones: the server is stopping. */
   draining = false;
   private readonly bySite = new Map<number, Set<TunnelConnection>>();
   private readonly byOrg = new Map<string, Set<TunnelConnection>>();
-  private readonly endListeners: ((connection: TunnelConnection, why: TunnelEnd) => void)[] = [];
+  private readonly endListeners: ((connection: TunnelConnection, why: SessionEnd) => void)[] = [];
+
+  private readonly changeListeners: ((siteId: number) => void)[] = [];
+
+  /** Registers what happens when a site may have become usable, or may have stopped being so. */
+  onChange(listener: (siteId: number) => void): void {
+    this.changeListeners.push(listener);
+  }
 
   /** Registers what happens when a connection is over. */
-  onEnd(listener: (connection: TunnelConnection, why: TunnelEnd) => void): void {
+  onEnd(listener: (connection: TunnelConnection, why: SessionEnd) => void): void {
     this.endListeners.push(listener);
   }
 
@@ -36,10 +44,15 @@ export class TunnelRegistry {
     if (ofSite.size >= MAX_OF_SITE) oldest?.end('replaced');
     this.bySite.set(siteId, ofSite.add(connection));
     this.byOrg.set(orgId, (this.byOrg.get(orgId) ?? new Set()).add(connection));
+    const changed = () => {
+      for (const listener of this.changeListeners) listener(siteId);
+    };
+    connection.changed = changed;
     void connection.closed.then((why) => {
       remove(this.bySite, siteId, connection);
       remove(this.byOrg, orgId, connection);
       for (const listener of this.endListeners) listener(connection, why);
+      changed();
     });
   }
 
@@ -67,6 +80,13 @@ export class TunnelRegistry {
 
   get siteIds(): Iterable<number> {
     return this.bySite.keys();
+  }
+
+  /** How many there are. */
+  get size(): number {
+    let size = 0;
+    for (const connections of this.bySite.values()) size += connections.size;
+    return size;
   }
 
   get all(): TunnelConnection[] {

@@ -1,4 +1,4 @@
-import http2, { type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
+import http2, { type ClientHttp2Stream, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2';
 import { CapsuleReader, datagramCapsule, TUNNEL_ERRORS, TUNNEL_FIELD, type TunnelError } from '#contracts';
 import { ConnectRefusal, type StreamTarget, type TargetFlow, type TargetStream } from '../dialing/target-stream.js';
 import { type Budget, GHOST_MS } from './bounds.js';
@@ -7,6 +7,8 @@ const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = http2.constants;
 
 /** An agent gives up after five seconds, and says so. */
 const OPEN_MS = 10_000;
+/** Of a server process that has no tunnel of the site (any more). */
+export const MISDIRECTED = 421;
 /** Of a UDP flow: what waits to be sent; beyond it datagrams are dropped. */
 const MAX_WAITING = 1024 * 1024;
 
@@ -16,7 +18,7 @@ export class TunnelStream implements TargetStream {
   abandonedAt: number | undefined;
   /** What came after that. */
   wastedBytes = 0;
-  /** The agent's answer to the CONNECT. */
+  /** The answer to the CONNECT, of the agent or of the server process in between. */
   readonly opened: Promise<void>;
 
   /** @param duplex the bytes of the target's own protocol */
@@ -53,6 +55,10 @@ export class TunnelStream implements TargetStream {
 
   get endedInOrder(): boolean {
     return this.duplex.rstCode === NGHTTP2_NO_ERROR && this.abandonedAt === undefined;
+  }
+
+  get isLost(): boolean {
+    return this.duplex.destroyed && this.duplex.rstCode === NGHTTP2_CANCEL && this.abandonedAt === undefined;
   }
 
   /** Nobody reads what has come. */
@@ -122,7 +128,8 @@ export class DatagramFlow implements TargetFlow {
   }
 }
 
-function errorOf(headers: IncomingHttpHeaders): TunnelError {
+function errorOf(headers: IncomingHttpHeaders & IncomingHttpStatusHeader): ConnectRefusal['code'] {
+  if (headers[':status'] === MISDIRECTED) return 'not_here';
   const code = headers[TUNNEL_FIELD.error];
   return typeof code === 'string' && Object.hasOwn(TUNNEL_ERRORS, code) ? (code as TunnelError) : 'unreachable';
 }
