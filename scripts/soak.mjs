@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { fail, help, setUp } from './setup.mjs';
 
-help('npm run soak [-- --only restarts,terminate,crash,freeze,instances,operators,credentials --times N]');
+help('npm run soak [-- --only restarts,terminate,crash,freeze,hops,instances,operators,credentials --times N]');
 await setUp();
 const { runScenario, scenarios } = await import('../test/soak/scenarios.mjs');
 const { only, times } = parse();

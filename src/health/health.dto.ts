@@ -12,6 +12,8 @@ export class ReadyView {
   database: string;
   /** `ok`, or for how long one open transaction has held the event feed back. The server serves all the same. */
   eventFeed: string;
+  /** `ok`, or of how many seconds changes of public resources may be missing at this edge, which serves them all the same. */
+  routes: string;
   /** Always `ok`: while the disk of the database is full the answer is 503. */
   disk: string;
   /** Always `ok`: while the server stops the answer is 503. */

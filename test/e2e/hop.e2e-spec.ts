@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import http from 'node:http';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import type { ConnectRefusal } from '../../src/edge/dialing/target-stream.js';
 import { HopSession } from '../../src/edge/hops/hop-session.js';
 import { HOP_TLS } from '../../src/edge/hops/hop-wire.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { DatabaseProxy } from '../support/database-proxy.js';
 import { TestFleet } from '../support/devices.js';
 import { WebTarget } from '../support/edge.js';
 import { freePort, startServer, TEST_MASTER_KEY, type TestServer, until } from '../support/server.js';
@@ -22,6 +23,8 @@ interface Holder {
 }
 
 let database: TestDatabase;
+/** The way of the edge to PostgreSQL. */
+let way: DatabaseProxy;
 let edge: TestServer;
 let holders: [Holder, Holder];
 let edgePort: number;
@@ -31,13 +34,16 @@ let agent: TunnelAgent;
 let siteId: number;
 let target: WebTarget;
 let echo: EchoTarget;
+/** Answers that are under way and never end by themselves. */
+let endless = 0;
 const websockets = new WebSocketServer({ noServer: true });
 const HOST = 'app.gate.example.net';
+const LOGIN_HOST = 'login.gate.example.net';
 
 /** Value of a metric without labels. */
 const metric = async (port: number, name: string) =>
   Number(
-    new RegExp(`^gatehouse_${name} (\\d+)$`, 'm').exec(
+    new RegExp(`^gatehouse_${name} ([\\d.]+)$`, 'm').exec(
       await (await fetch(`http://127.0.0.1:${port}/metrics`)).text(),
     )?.[1],
   );
@@ -56,13 +62,15 @@ async function startHolder(): Promise<Holder> {
 beforeAll(async () => {
   database = await createTestDatabase();
   [edgePort, edgeMetrics] = [await freePort(), await freePort()];
+  way = await DatabaseProxy.start(database.url);
   edge = await startServer({
-    databaseUrl: database.url,
+    databaseUrl: way.url,
     env: {
       SERVER_ROLES: 'edge',
       EDGE_PORT: String(edgePort),
       METRICS_PORT: String(edgeMetrics),
       BASE_DOMAIN: 'gate.example.net',
+      EDGE_STALE_SECONDS: '12',
     },
   });
   holders = [await startHolder(), await startHolder()];
@@ -71,8 +79,12 @@ beforeAll(async () => {
       // No length, and no chunks: its end alone says that it is whole.
       response.useChunkedEncodingByDefault = false;
       response.shouldKeepAlive = false;
+      endless++;
       const more = setInterval(() => response.write(Buffer.alloc(1_000)), 5);
-      response.on('close', () => clearInterval(more));
+      response.on('close', () => {
+        endless--;
+        clearInterval(more);
+      });
     } else if (request.url === '/big') response.end(Buffer.alloc(50_000_000));
     else response.end(`${request.method} ${request.url}`);
   });
@@ -80,7 +92,7 @@ beforeAll(async () => {
     websockets.handleUpgrade(request, socket, head, (ws) => ws.on('message', (data) => ws.send(data))),
   );
   echo = await EchoTarget.start();
-  fleet = await TestFleet.create(edge);
+  fleet = await TestFleet.create(edge, database.url);
   const { root, org } = fleet;
   const made = await root.expect<{ siteId: number; newtId: string; secret: string }>('PUT', org.path('site'), {
     name: 'site',
@@ -89,9 +101,16 @@ beforeAll(async () => {
   siteId = made.siteId;
   agent = new TunnelAgent(['--endpoint', holders[0].server.url, '--id', made.newtId, '--secret', made.secret]);
   const { domains } = await root.expect<{ domains: { domainId: string }[] }>('GET', org.path('domains'));
-  const resource = { name: 'App', http: true, protocol: 'tcp', domainId: domains[0]!.domainId, subdomain: 'app' };
-  const { resourceId } = await root.expect<{ resourceId: number }>('PUT', org.path('resource'), resource);
-  await root.expect('POST', `/resource/${resourceId}`, { sso: false, ssl: false });
+  const publish = async (subdomain: string) => {
+    const resource = { name: 'App', http: true, protocol: 'tcp', domainId: domains[0]!.domainId, subdomain };
+    const { resourceId } = await root.expect<{ resourceId: number }>('PUT', org.path('resource'), resource);
+    await root.expect('POST', `/resource/${resourceId}`, { sso: false, ssl: false, applyRules: true });
+    return resourceId;
+  };
+  const resourceId = await publish('app');
+  const dropped = { action: 'DROP', match: 'PATH', value: '/dropped', priority: 1 };
+  await root.expect('PUT', `/resource/${resourceId}/rule`, dropped);
+  await root.expect('POST', `/resource/${await publish('login')}/pincode`, { pincode: '123456' });
   for (const port of [target.port, echo.port])
     await root.expect('PUT', `/resource/${resourceId}/target`, {
       siteId,
@@ -109,6 +128,7 @@ afterAll(async () => {
   await agent?.remove();
   for (const { server } of holders ?? []) await server.stop();
   await edge?.stop();
+  await way?.stop();
   target?.stop();
   echo?.stop();
   await database?.drop();
@@ -123,10 +143,10 @@ interface Asked {
 }
 
 /** @param begun called with the answer when its first bytes are there */
-function ask(path: string, body?: Buffer, begun?: (answer: http.IncomingMessage) => void): Promise<Asked> {
+function ask(path: string, body?: Buffer, begun?: (answer: http.IncomingMessage) => void, host = HOST): Promise<Asked> {
   return new Promise((done) => {
     const method = body ? 'POST' : 'GET';
-    const options = { port: edgePort, host: '127.0.0.1', path, method, headers: { host: HOST }, agent: false };
+    const options = { port: edgePort, host: '127.0.0.1', path, method, headers: { host }, agent: false };
     const sent = http.request(options, (answer) => {
       const parts: Buffer[] = [];
       const end = (cut: boolean) => {
@@ -135,9 +155,11 @@ function ask(path: string, body?: Buffer, begun?: (answer: http.IncomingMessage)
       };
       if (begun) answer.once('data', () => begun(answer));
       answer.on('data', (part: Buffer) => parts.push(part));
-      answer.on('end', () => end(!answer.complete)).on('error', () => end(true));
+      answer.on('error', () => undefined).on('close', () => end(!answer.complete));
     });
-    sent.on('error', () => done({ status: 0, bytes: 0, text: '', cut: true })).end(body);
+    let hasAnswer = false;
+    sent.once('response', () => (hasAnswer = true));
+    sent.on('error', () => hasAnswer || done({ status: 0, bytes: 0, text: '', cut: true })).end(body);
   });
 }
 
@@ -156,6 +178,7 @@ async function hop(port: number, key: { identity: string; key: Buffer } | undefi
     socket.on('error', () => undefined).once('close', () => done(undefined));
   });
 }
+const closed = (stream: EventEmitter) => new Promise<void>((done) => stream.once('close', done));
 const [ownKey] = new KeyRing(Buffer.from(TEST_MASTER_KEY, 'base64')).hopKeys;
 
 describe('a process without tunnels', () => {
@@ -177,7 +200,7 @@ describe('a process without tunnels', () => {
   it('brings all of a large answer, and costs nothing more once the visitor has gone', async () => {
     expect(await ask('/big')).toMatchObject({ status: 200, bytes: 50_000_000, cut: false });
     await ask('/endless', undefined, (answer) => answer.destroy());
-    await until(() => ![...target.sockets].some((socket) => socket.bytesWritten > 0 && !socket.destroyed));
+    await until(() => endless === 0);
   });
 
   it('knows at once when the agent is gone, and when it is back', async () => {
@@ -243,7 +266,7 @@ describe('the listener between processes', () => {
     const sent = Buffer.alloc(300_000, 'x');
     const parts: Buffer[] = [];
     whole.duplex.on('data', (part: Buffer) => parts.push(part)).end(sent);
-    await once(whole.duplex, 'close');
+    await closed(whole.duplex);
     expect(Buffer.concat(parts).equals(sent)).toBe(true);
     expect([whole.endedInOrder, whole.isLost]).toEqual([true, false]);
     const broken = await open();
@@ -251,7 +274,7 @@ describe('the listener between processes', () => {
     await once(broken.duplex, 'data');
     for (const socket of echo.sockets) socket.resetAndDestroy();
     broken.duplex.resume();
-    await once(broken.duplex, 'close');
+    await closed(broken.duplex);
     expect([broken.endedInOrder, broken.isLost]).toEqual([false, false]);
     const aborted = await open();
     await until(() => echo.sockets.size === 1);
@@ -259,6 +282,24 @@ describe('the listener between processes', () => {
     await until(() => echo.sockets.size === 0);
     session.end('closed');
   });
+});
+
+it('a blind process serves what is public for a while, and decides nothing that needs a login', async () => {
+  const login = async () => (await ask('/', undefined, undefined, LOGIN_HOST)).text;
+  expect(await login()).toContain('"unauthenticated"');
+  const ready = () => fetch(`${edge.url}/readyz`);
+  expect(await (await ready()).json()).toMatchObject({ routes: 'ok' });
+  await way.cut();
+  await until(async () => (await login()).includes('"login_unavailable"'));
+  // The hop goes on without PostgreSQL, and tells what changes.
+  expect((await ask('/')).status).toBe(200);
+  expect((await ask('/dropped')).status).toBe(403);
+  expect((await ready()).status).toBe(503);
+  await until(async () => (await ask('/')).text.includes('"stale"'));
+  expect(await metric(edgeMetrics, 'route_table_age_seconds')).toBeGreaterThan(12);
+  await way.restore();
+  await until(async () => (await ask('/')).status === 200 && (await login()).includes('"unauthenticated"'));
+  expect(await (await ready()).json()).toMatchObject({ routes: 'ok' });
 });
 
 it('a process that is killed costs a download that is cut, and no request that may come twice', async () => {

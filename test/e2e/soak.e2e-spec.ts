@@ -7,6 +7,7 @@ const TIMES: Record<string, number> = {
   terminate: 30,
   crash: 2,
   freeze: 1,
+  hops: 1,
   instances: 2,
   operators: 1,
   credentials: 3,

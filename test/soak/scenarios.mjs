@@ -3,12 +3,13 @@ import { Testbed } from '../load/testbed.mjs';
 import { crash } from './crash.mjs';
 import { credentials } from './credentials.mjs';
 import { freeze } from './freeze.mjs';
+import { hops } from './hops.mjs';
 import { instances } from './instances.mjs';
 import { operators } from './operators.mjs';
 import { restarts } from './restarts.mjs';
 import { terminate } from './terminate.mjs';
 
-export const scenarios = { restarts, terminate, crash, freeze, instances, operators, credentials };
+export const scenarios = { restarts, terminate, crash, freeze, hops, instances, operators, credentials };
 
 /** Runs one scenario in a testbed of its own. @returns its figures. @throws what went wrong. */
 export async function runScenario(name, times = scenarios[name].times) {

@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { Db, InvalidatedCache, PeriodicTask, PgNotifications, Retention, sha256 } from '#platform';
+import { Config, Db, InvalidatedCache, PeriodicTask, PgNotifications, Retention, sha256 } from '#platform';
 import { type AccessFacts, AccessRepository, type StandingRow } from './access.repository.js';
 import { SessionUses } from './session-uses.js';
 
@@ -66,7 +66,8 @@ export class Standings implements OnModuleInit, OnApplicationShutdown {
     private readonly repository: AccessRepository,
     private readonly uses: SessionUses,
     private readonly retention: Retention,
-    notifications: PgNotifications,
+    private readonly notifications: PgNotifications,
+    private readonly config: Config,
   ) {
     this.standings = new InvalidatedCache(notifications, {
       max: 50_000,
@@ -203,8 +204,15 @@ export class Standings implements OnModuleInit, OnApplicationShutdown {
 
   private async lookAtDue(): Promise<void> {
     const now = performance.now();
+    // What has ended meanwhile is not heard of: nothing that rests on a login goes on for longer than what needs none (docs/adr/0102).
+    const { isDown, heardUntil } = this.notifications;
+    const isStale = isDown && now - heardUntil > this.config.edge.staleSeconds * 1000;
     for (const watches of this.watches.values())
       for (const watch of watches) {
+        if (isStale) {
+          watch.end();
+          continue;
+        }
         watch.touch();
         if (watch.endsAt <= now) this.due.add(watch);
       }

@@ -31,7 +31,11 @@ export function joinHop(hop: ServerHttp2Stream, to: TunnelStream): void {
   to.opened.then(
     () => {
       if (hop.destroyed || hop.closed) return;
-      hop.respond({ ':status': 200 });
+      // Without this a stream that is reset ends in order first: `close` ends it, and the reset may come a packet later.
+      hop.respond({ ':status': 200 }, { waitForTrailers: true });
+      hop.on('wantTrailers', () => {
+        if (!hop.closed) hop.sendTrailers({});
+      });
       duplex.on('data', (chunk: Buffer) => {
         if (!hop.write(chunk)) duplex.pause();
       });

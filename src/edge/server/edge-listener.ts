@@ -4,7 +4,8 @@ import net, { type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import tls from 'node:tls';
 import { Injectable, Logger } from '@nestjs/common';
-import { Config, Drain, PeriodicTask, trustedProxies } from '#platform';
+import { Config, Drain, PeriodicTask, Readiness, trustedProxies } from '#platform';
+import { RouteLoader } from '../routing/route-loader.js';
 import { EdgeCertificates } from './edge-certificates.js';
 import { EdgeConnections } from './edge-connections.js';
 import { EdgeHandler } from './edge-handler.js';
@@ -39,6 +40,8 @@ export class EdgeListener {
     private readonly pool: LinkPool,
     private readonly certificates: EdgeCertificates,
     private readonly config: Config,
+    loader: RouteLoader,
+    readiness: Readiness,
     drain: Drain,
   ) {
     this.http1 = createEdgeHttp1(handler);
@@ -65,6 +68,11 @@ export class EdgeListener {
       },
     });
     drain.register('finish requests', 'edge', () => this.finish());
+    readiness.register('routes', () => {
+      const age = Math.round(loader.ageSeconds);
+      if (age === 0 || !config.cluster.roles.has('edge')) return 'ok';
+      return { degraded: `changes of the last ${age} s may be missing` };
+    });
   }
 
   /**

@@ -214,7 +214,13 @@ export class ConnectSession {
 
   private request(target: StreamTarget, headers: OutgoingHttpHeaders): TunnelStream {
     if (!this.isUsable) throw new ConnectRefusal('gone');
-    const stream = new TunnelStream(this.session.request(headers, { endStream: false }), target, this.resets);
+    // A reset of bytes that go up is not to look like their end: `close` ends a stream before it resets it, unless its end waits.
+    const waitForTrailers = target.payload === 'tcp';
+    const duplex = this.session.request(headers, { endStream: false, waitForTrailers });
+    duplex.on('wantTrailers', () => {
+      if (!duplex.closed) duplex.sendTrailers({});
+    });
+    const stream = new TunnelStream(duplex, target, this.resets);
     this.streams.add(stream);
     stream.duplex.once('close', () => this.streams.delete(stream));
     return stream;

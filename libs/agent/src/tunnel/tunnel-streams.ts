@@ -134,7 +134,11 @@ export class TunnelStreams {
       if (!this.policy.lists(to)) refuse(stream, 'not_listed');
       return;
     }
-    stream.respond({ ':status': 200 });
+    // Without this a stream that is reset ends in order first: `close` ends it, and the reset may come a packet later.
+    stream.respond({ ':status': 200 }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => {
+      if (!stream.closed) stream.sendTrailers({});
+    });
     join(stream, socket, headers[TUNNEL_FIELD.payload] === 'http');
   }
 
