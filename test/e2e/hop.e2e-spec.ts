@@ -236,7 +236,7 @@ describe('the listener between processes', () => {
     socket!.destroy();
   });
 
-  it('closes who says nothing, and takes no second hop', async () => {
+  it('leads to tunnels of its own process alone, of the organization that is named', async () => {
     const session = new HopSession((await hop(holders[0].hop, ownKey))!);
     await session.ready;
     const at = { protocol: 'tcp', host: '127.0.0.1', port: echo.port, payload: 'tcp' } as const;
