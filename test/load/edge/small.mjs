@@ -10,7 +10,7 @@ const medianOf = (results, name) => median(results.map((one) => one[name]));
 
 export async function small({ world, table, options }) {
   const seconds = Math.min(options.seconds, 3);
-  const { ours, direct, proxies, pids } = world;
+  const { ours, direct, proxies, proxyPids, pids } = world;
   const nginx = await world.nginx();
   const gets = (way, connections, more = {}) =>
     world.load(way, 'small', { connections, seconds, warmup: 0.5, ...more });
@@ -19,7 +19,7 @@ export async function small({ world, table, options }) {
   await gets(proxies, CONNECTIONS);
   const { at64, at256, at1, ofProxies, ofNginx, none } = await rounds(options.rounds, {
     at64: () => gets(ours, CONNECTIONS, { pids }),
-    ofProxies: () => gets(proxies, CONNECTIONS),
+    ofProxies: () => gets(proxies, CONNECTIONS, { pids: proxyPids }),
     ofNginx: async () => nginx && gets(nginx, CONNECTIONS),
     at256: () => gets(ours, MANY),
     at1: () => gets(ours, 1),
@@ -46,8 +46,9 @@ export async function small({ world, table, options }) {
   });
   const cpu = medianOf(at64, 'cpuMicros');
   table.row({
-    what: `${what}: processor time of edge and agent each`,
+    what: `${what}: processor time of edge and agent a request`,
     ours: `${round(cpu, 0)} µs`,
+    against: `two TCP proxies ${round(medianOf(ofProxies, 'cpuMicros'), 0)} µs`,
     value: cpu,
     target: { below: 100 },
     goal: { below: 70 },

@@ -36,8 +36,10 @@ export class EdgeWorld {
   direct;
   /** Through two TCP proxies in a row. @type {Way} */
   proxies;
-  /** @type {Child[]} */
-  #beside = [];
+  /** Their processes. @type {number[]} */
+  proxyPids = [];
+  /** By port. @type {Map<number, Child>} */
+  #beside = new Map();
   #databaseUrl;
   targetPort = 0;
 
@@ -73,7 +75,9 @@ export class EdgeWorld {
     const { host } = world.ours;
     world.direct = { host, port: world.targetPort };
     const last = await world.beside('proxies.mjs', ['tcp'], world.targetPort);
-    world.proxies = { host, port: await world.beside('proxies.mjs', ['tcp'], last) };
+    const first = await world.beside('proxies.mjs', ['tcp'], last);
+    world.proxies = { host, port: first };
+    world.proxyPids = [first, last].map((port) => Number(world.#beside.get(port)?.pid));
     return world;
   }
 
@@ -174,7 +178,7 @@ export class EdgeWorld {
       [...before, String(port), ...(to ? [String(to)] : []), ...after.map(String)],
       { nodeArgs: ['--import', dieWithParent] },
     );
-    this.#beside.push(child);
+    this.#beside.set(port, child);
     await told(child);
     return port;
   }
@@ -196,7 +200,7 @@ export class EdgeWorld {
   }
 
   async close() {
-    for (const child of [...this.#beside, this.agent]) child.kill('SIGKILL');
+    for (const child of [...this.#beside.values(), this.agent]) child.kill('SIGKILL');
     await this.server.stop();
   }
 }
