@@ -34,39 +34,36 @@ export const hops = {
     };
     const lasting = await start();
     const { newtId, secret } = await publish(lasting.server, targetPort);
+    const startAgent = (file) => {
+      const flags = ['--config-file', file, '--endpoint', lasting.server.url, '--id', newtId, '--secret', secret];
+      return spawn(process.execPath, [AGENT, ...flags], { stdio: 'ignore' });
+    };
     let requests = 0;
     let agent;
     try {
       for (let i = 0; i < times; i++) {
         const other = await start();
-        // A new life of the agent has a tunnel to each.
-        agent = spawn(
-          process.execPath,
-          [
-            AGENT,
-            '--config-file',
-            join(folder, `${i}.json`),
-            '--endpoint',
-            lasting.server.url,
-            '--id',
-            newtId,
-            '--secret',
-            secret,
-          ],
-          { stdio: 'ignore' },
-        );
-        for (const { metrics } of [lasting, other]) await reaches(() => tunnels(metrics), 1);
+        // A new life of the agent has a tunnel to each, once the one that it asks has heard of the other.
+        for (;;) {
+          agent = startAgent(join(folder, 'agent.json'));
+          while ((await tunnels(lasting.metrics)) + (await tunnels(other.metrics)) < 2) await sleep(20);
+          if ((await tunnels(other.metrics)) === 1) break;
+          agent.kill('SIGKILL');
+          await once(agent, 'exit');
+        }
         while ((await ask(lasting.edge)) !== 200) await sleep(20);
         let over = false;
         let back = false;
         let after = 0;
         const loop = (async () => {
           while (!over) {
+            const counts = back;
             const status = await ask(lasting.edge);
             requests++;
-            if (back) after++;
+            if (!counts) continue;
+            after++;
             // What was under way as the process died may fail; nothing that comes later.
-            if (status !== 200 && back) throw new Error(`a request ended with ${status} after kill ${i}`);
+            if (status !== 200) throw new Error(`a request ended with ${status} after kill ${i}`);
           }
         })();
         other.server.child.kill('SIGKILL');
