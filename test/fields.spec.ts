@@ -113,6 +113,18 @@ const ROWS: Row[] = [
     (v) => document(http({ 'tls-server-name': v }), (e) => e.tlsServerName),
   ],
   [
+    'responseTimeoutSeconds',
+    'number',
+    update('responseTimeoutSeconds'),
+    (v) => document(http({ 'response-timeout-seconds': v }), (e) => e.responseTimeoutSeconds),
+  ],
+  [
+    'staleSeconds',
+    'number',
+    update('staleSeconds'),
+    (v) => document(http({ 'stale-seconds': v }), (e) => e.staleSeconds),
+  ],
+  [
     'header name',
     'text',
     headerOf(UpdateResourceBody, {}, 'headers', 'name'),

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stringify } from 'yaml';
+import { RESPONSE_TIMEOUT_SECONDS } from './field-rules.js';
 import type {
   Auth,
   Blueprint,
@@ -109,6 +110,8 @@ function publicOf(r: PublicEntry): Map<string, Out> {
     ['proxy-protocol-version', not(1, r.proxyProtocolVersion)],
     ['host-header', r.hostHeader],
     ['tls-server-name', r.tlsServerName],
+    ['response-timeout-seconds', not(RESPONSE_TIMEOUT_SECONDS, r.responseTimeoutSeconds)],
+    ['stale-seconds', r.staleSeconds],
     ['headers', r.headers?.map(headerOf)],
     ['auth', r.auth && authOf(r.auth)],
     ['rules', some(r.rules.map(ruleOf))],
@@ -174,6 +177,7 @@ function targetOf(t: Target): Map<string, Out> {
     ['hostname', t.hostname],
     ['port', t.port],
     ['method', t.method],
+    ['insecure-tls', not(false, t.insecureTls)],
     ['enabled', not(true, t.enabled)],
     ['internal-port', t.internalPort],
     ['path', t.path],

@@ -84,6 +84,8 @@ export const INTS = {
   targetPriority: { min: 1, max: 1000 },
   seconds: COUNT,
   threshold: COUNT,
+  responseTimeout: { min: 1, max: 3600 },
+  staleSeconds: { min: 0, max: 86_400 },
   // 0 is any of 2xx.
   healthStatus: { min: 0, max: 599 },
 } as const satisfies Record<string, IntRule>;
@@ -97,3 +99,5 @@ export const CHOICES = {
 } as const;
 
 export const MAX_HEADERS = 100;
+/** Where a resource does not say. */
+export const RESPONSE_TIMEOUT_SECONDS = 60;

@@ -26,6 +26,9 @@ export type PublicResource = {
   proxyProtocolVersion: number;
   hostHeader: string | null;
   tlsServerName: string | null;
+  responseTimeoutSeconds: number;
+  /** null: as long as the server allows. */
+  staleSeconds: number | null;
   headers: Header[] | null;
   targets: Target[];
   /** null when the document has none: grants then stay as they are, everything else about access is off. */
@@ -79,6 +82,7 @@ export type Target = {
   hostname: string;
   port: number;
   method: 'http' | 'https' | 'h2c' | null;
+  insecureTls: boolean;
   enabled: boolean;
   internalPort: number | null;
   path: string | null;

@@ -1,6 +1,6 @@
 import { isLabels, LABELS_RULE, nameKey } from '#contracts';
 import { Fields, shown } from '#document';
-import { CHOICES, INTS, TEXTS } from './field-rules.js';
+import { CHOICES, INTS, RESPONSE_TIMEOUT_SECONDS, TEXTS } from './field-rules.js';
 import type { Auth, Maintenance, PublicEntry, PublicResource, Target, TargetRights } from './model.js';
 import { readMode } from './read-mode.js';
 import { readHeaders, readTarget } from './read-target.js';
@@ -13,6 +13,8 @@ const HTTP_ONLY = [
   'headers',
   'host-header',
   'tls-server-name',
+  'response-timeout-seconds',
+  'stale-seconds',
   'rules',
   'apply-rules',
   'maintenance',
@@ -37,6 +39,8 @@ export function readPublic(key: string, f: Fields, operators: boolean): PublicEn
     proxyProtocolVersion: f.int('proxy-protocol-version', INTS.proxyProtocolVersion) ?? 1,
     hostHeader: f.text('host-header', TEXTS.hostHeader) ?? null,
     tlsServerName: f.text('tls-server-name', TEXTS.tlsServerName) ?? null,
+    responseTimeoutSeconds: f.int('response-timeout-seconds', INTS.responseTimeout) ?? RESPONSE_TIMEOUT_SECONDS,
+    staleSeconds: f.int('stale-seconds', INTS.staleSeconds) ?? null,
     headers: readHeaders(f),
     targets: readTargets(f),
     auth: optional(f.map('auth'), readAuth),

@@ -28,6 +28,7 @@ export function readTarget(node: TreeNode, path: string, problems: Problems): Ta
     hostname: f.need('hostname', f.text('hostname', TEXTS.targetHost), ''),
     port: f.need('port', f.int('port', INTS.port), 1),
     method: f.choice('method', CHOICES.method) ?? null,
+    insecureTls: f.bool('insecure-tls') ?? false,
     enabled: f.bool('enabled') ?? true,
     internalPort: f.int('internal-port', INTS.port) ?? null,
     path: f.text('path', TEXTS.path) ?? null,

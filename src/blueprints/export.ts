@@ -47,6 +47,8 @@ interface PublicColumns extends Staged {
   apply_rules: boolean;
   tls_server_name: string | null;
   set_host_header: string | null;
+  response_timeout_seconds: number;
+  stale_seconds: number | null;
   headers: Header[] | null;
   proxy_protocol: boolean;
   proxy_protocol_version: number;
@@ -67,6 +69,7 @@ interface TargetColumns {
   ip: string;
   port: number;
   method: Target['method'];
+  insecure_tls: boolean;
   enabled: boolean;
   path: string | null;
   path_match_type: Target['pathMatch'];
@@ -183,6 +186,8 @@ function publicOf(
     proxyProtocolVersion: c.proxy_protocol_version,
     hostHeader: c.set_host_header,
     tlsServerName: c.tls_server_name,
+    responseTimeoutSeconds: c.response_timeout_seconds,
+    staleSeconds: c.stale_seconds,
     headers: c.headers,
     targets,
     auth: http ? authOf(key, row, names, secret) : null,
@@ -250,6 +255,7 @@ function targetOf({ columns }: Part, { columns: of }: StoredPublic, siteName: (i
     hostname: c.ip,
     port: c.port,
     method: c.method,
+    insecureTls: c.insecure_tls,
     enabled: c.enabled,
     internalPort: null,
     path: c.path,

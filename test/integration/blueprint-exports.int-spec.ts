@@ -130,6 +130,8 @@ const changeWeb = some({
   stickySession: flag,
   tlsServerName: maybe(host),
   setHostHeader: maybe(host),
+  responseTimeoutSeconds: fc.integer({ min: 1, max: 3600 }),
+  staleSeconds: maybe(fc.integer({ min: 0, max: 86_400 })),
   headers,
   maintenanceModeEnabled: flag,
   maintenanceModeType: fc.constantFrom('forced', 'automatic'),
@@ -147,6 +149,7 @@ const changeRaw = some({
 const changeTarget = some({
   port: fc.constantFrom(80, 81, 5000),
   method: fc.constantFrom(null, 'http', 'https', 'h2c', 'tcp'),
+  insecureTls: flag,
   enabled: flag,
   path: maybe(fc.constantFrom('', '/', '/a')),
   pathMatchType: maybe(fc.constantFrom('exact', 'prefix', 'regex')),

@@ -113,6 +113,8 @@ async function describeOthers(model: Blueprint): Promise<void> {
         proxyProtocolVersion: 1,
         hostHeader: null,
         tlsServerName: null,
+        responseTimeoutSeconds: 60,
+        staleSeconds: null,
         headers: null,
         targets: [],
         auth: null,

@@ -40,6 +40,8 @@ const ROW = [
   'stickySession',
   'tlsServerName',
   'setHostHeader',
+  'responseTimeoutSeconds',
+  'staleSeconds',
   'enableProxy',
   'skipToIdpId',
   'headers',

@@ -87,6 +87,8 @@ describe('change', () => {
       enabled: false,
       stickySession: true,
       tlsServerName: 'inner.example.com',
+      responseTimeoutSeconds: 5,
+      staleSeconds: 0,
       setHostHeader: 'inner.example.com:8443',
       headers: [
         { name: 'X-One', value: 'a\tb' },
@@ -109,12 +111,14 @@ describe('change', () => {
     await app.root.expect('POST', `/resource/${resourceId}`, {
       headers: null,
       tlsServerName: null,
+      staleSeconds: null,
       maintenanceTitle: null,
     });
     expect(await read(resourceId)).toMatchObject({
       ...sent,
       headers: null,
       tlsServerName: null,
+      staleSeconds: null,
       maintenanceTitle: null,
     });
     expect(await auditOf('resource.update', resourceId)).toHaveLength(2);

@@ -14,6 +14,7 @@ const target = (targetId: number, siteId: number, more: Partial<RoutedTarget> = 
   rewritePath: null,
   rewritePathType: null,
   priority: 100,
+  insecureTls: false,
   unhealthy: false,
   ...more,
 });
@@ -29,6 +30,8 @@ const row = (resourceId: number, domain: string, { settings, ...more }: More = {
     stickySession: false,
     setHostHeader: null,
     tlsServerName: null,
+    responseTimeoutSeconds: 60,
+    staleSeconds: null,
     headers: null,
     postAuthPath: null,
     maintenance: null,

@@ -15,6 +15,10 @@ export interface RouteSettings {
   stickySession: boolean;
   setHostHeader: string | null;
   tlsServerName: string | null;
+  /** From the end of a request to the head of its answer. */
+  responseTimeoutSeconds: number;
+  /** For how long it is served by what was known last; null: as long as the server serves any. */
+  staleSeconds: number | null;
   headers: { name: string; value: string }[] | null;
   postAuthPath: string | null;
   maintenance: {
@@ -149,6 +153,11 @@ export class RouteTable {
   find(name: string): Route | undefined {
     const route = this.hosts.find(name);
     return route && !this.closedOrgs.get(route.settings.orgId) ? route : undefined;
+  }
+
+  /** What every resource is set to that is in service. */
+  *served(): Generator<RouteSettings> {
+    for (const { settings } of this.byId.values()) if (!this.closedOrgs.get(settings.orgId)) yield settings;
   }
 
   get(resourceId: number): Route | undefined {

@@ -20,7 +20,7 @@ const PARTS = `
   CROSS JOIN LATERAL (
     SELECT r.resource_id AS "resourceId", r.org_id AS "orgId", r.name, r.full_domain AS domain, r.ssl, r.block_access AS "blockAccess",
       r.sticky_session AS "stickySession", nullif(r.set_host_header, '') AS "setHostHeader", nullif(r.tls_server_name, '') AS "tlsServerName",
-      r.headers, r.post_auth_path AS "postAuthPath", CASE WHEN r.maintenance_mode_enabled THEN json_build_object('type', r.maintenance_mode_type,
+      r.response_timeout_seconds AS "responseTimeoutSeconds", r.stale_seconds AS "staleSeconds", r.headers, r.post_auth_path AS "postAuthPath", CASE WHEN r.maintenance_mode_enabled THEN json_build_object('type', r.maintenance_mode_type,
         'title', r.maintenance_title, 'message', r.maintenance_message, 'estimatedTime', r.maintenance_estimated_time) END AS maintenance,
       json_build_object('sso', r.sso, 'password', r.password_hash IS NOT NULL, 'pincode', r.pincode_hash IS NOT NULL,
         'headerAuth', r.header_auth_hash IS NOT NULL, 'whitelist', r.email_whitelist_enabled, 'skipToIdpId', r.skip_to_idp_id) AS protection) d
@@ -32,7 +32,8 @@ const PARTS = `
     SELECT coalesce(json_agg(p ORDER BY t.target_id), '[]') AS targets, bit_xor(hash_record_extended(t, 0)) AS hash
     FROM target t CROSS JOIN LATERAL (
       SELECT t.target_id AS "targetId", t.site_id AS "siteId", t.ip, t.port, t.method, t.enabled, t.path, t.path_match_type AS "pathMatchType",
-        t.rewrite_path AS "rewritePath", t.rewrite_path_type AS "rewritePathType", t.priority, t.hc_enabled AND t.hc_health = 'unhealthy' AS unhealthy) p
+        t.rewrite_path AS "rewritePath", t.rewrite_path_type AS "rewritePathType", t.priority, t.insecure_tls AS "insecureTls",
+        t.hc_enabled AND t.hc_health = 'unhealthy' AS unhealthy) p
     WHERE t.resource_id = r.resource_id AND t.enabled) t`;
 
 const FINGERPRINT = 'hash_record_extended(ROW (r.hash, u.hash, t.hash), 0)::text AS fingerprint';

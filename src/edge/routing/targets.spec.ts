@@ -14,6 +14,7 @@ const target = (more: Partial<StoredTarget> = {}): StoredTarget => ({
   rewritePath: null,
   rewritePathType: null,
   priority: 100,
+  insecureTls: false,
   ...more,
 });
 const GOOD: TargetStates = { isOnline: () => true, isUnhealthy: () => false };

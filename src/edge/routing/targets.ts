@@ -16,6 +16,8 @@ export interface StoredTarget {
   rewritePathType: 'exact' | 'prefix' | 'regex' | 'stripPrefix' | null;
   /** The highest comes first. */
   priority: number;
+  /** Its certificate is not verified, where it speaks TLS. */
+  insecureTls: boolean;
 }
 
 /** What changes from moment to moment. */

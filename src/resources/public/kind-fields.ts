@@ -9,6 +9,8 @@ export const HTTP_ONLY = [
   'applyRules',
   'tlsServerName',
   'setHostHeader',
+  'responseTimeoutSeconds',
+  'staleSeconds',
   'skipToIdpId',
   'headers',
   'maintenanceModeEnabled',

@@ -107,6 +107,10 @@ export class UpdateResourceBody extends Kind {
   @TextField(TEXTS.tlsServerName, 'nullable') tlsServerName?: string | null;
   /** A host, or host:port; "" is null. */
   @TextField(TEXTS.hostHeader, 'nullable') setHostHeader?: string | null;
+  /** From the end of a request to the head of its answer; longer is 504. */
+  @IntField(INTS.responseTimeout, 'optional') responseTimeoutSeconds?: number;
+  /** For how long it is served while the server cannot see changes: 0 not at all, null as long as EDGE_STALE_SECONDS allows. */
+  @IntField(INTS.staleSeconds, 'nullable') staleSeconds?: number | null;
   /** There are no identity providers yet: anything but null is 404. */
   @IsOptional()
   @Max(2_147_483_647)
@@ -153,6 +157,8 @@ class ResourceFields {
   stickySession: boolean;
   tlsServerName: string | null;
   setHostHeader: string | null;
+  responseTimeoutSeconds: number;
+  staleSeconds: number | null;
   enableProxy: boolean;
   skipToIdpId: number | null;
   proxyProtocol: boolean;

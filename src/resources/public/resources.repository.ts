@@ -36,6 +36,8 @@ export type ResourceChanges = Partial<Omit<ResourceInsert, 'http' | 'protocol'>>
   applyRules?: boolean;
   enabled?: boolean;
   tlsServerName?: string | null;
+  responseTimeoutSeconds?: number;
+  staleSeconds?: number | null;
   setHostHeader?: string | null;
   skipToIdpId?: number | null;
   headers?: HeaderPair[] | null;
@@ -59,6 +61,7 @@ const COLUMNS = `
   domain_id AS "domainId", ssl, block_access AS "blockAccess", sso, http, protocol,
   CASE WHEN http THEN 'http' ELSE protocol END AS mode, proxy_port AS "proxyPort", email_whitelist_enabled AS "emailWhitelistEnabled",
   apply_rules AS "applyRules", enabled, sticky_session AS "stickySession", tls_server_name AS "tlsServerName", set_host_header AS "setHostHeader",
+  response_timeout_seconds AS "responseTimeoutSeconds", stale_seconds AS "staleSeconds",
   enable_proxy AS "enableProxy", skip_to_idp_id AS "skipToIdpId", headers, proxy_protocol AS "proxyProtocol", proxy_protocol_version AS "proxyProtocolVersion",
   maintenance_mode_enabled AS "maintenanceModeEnabled", maintenance_mode_type AS "maintenanceModeType", maintenance_title AS "maintenanceTitle",
   maintenance_message AS "maintenanceMessage", maintenance_estimated_time AS "maintenanceEstimatedTime", post_auth_path AS "postAuthPath", health, wildcard,

@@ -20,6 +20,8 @@ export class CreateTargetBody {
   @MayBeAbsent() @IsIn(RESOURCE_MODES) @ApiPropertyOptional({ enum: RESOURCE_MODES }) mode?: ResourceMode;
   /** Of HTTP resources; null counts as http. */
   @ChoiceField(CHOICES.method, 'nullable') method?: (typeof CHOICES.method)[number] | null;
+  /** With `method: https`: any certificate will do. */
+  @MayBeAbsent() @IsBoolean() insecureTls?: boolean;
   @MayBeAbsent() @IsBoolean() enabled?: boolean;
   @TextField(TEXTS.path, 'nullable') path?: string | null;
   @ChoiceField(CHOICES.pathMatch, 'nullable') pathMatchType?: PathMatch | null;
@@ -71,6 +73,7 @@ class TargetFields {
   /** Of its resource. */
   @ApiProperty({ enum: RESOURCE_MODES }) mode: ResourceMode;
   method: string | null;
+  insecureTls: boolean;
   port: number;
   /** Where a newt listens for it. */
   internalPort: number | null;
@@ -122,6 +125,7 @@ export class TargetItem extends PickType(TargetView, [
   'ip',
   'mode',
   'method',
+  'insecureTls',
   'port',
   'enabled',
   'resourceId',

@@ -23,7 +23,7 @@ export const PORTS_TO_TRY = 8;
 /** In the contract's order (docs/integration-api.md §3.6). */
 const COLUMNS = `
   t.target_id AS "targetId", t.resource_id AS "resourceId", t.site_id AS "siteId", t.ip,
-  (SELECT CASE WHEN r.http THEN 'http' ELSE r.protocol END FROM resource r WHERE r.resource_id = t.resource_id) AS mode, t.method, t.port, t.internal_port AS "internalPort", t.enabled, t.path,
+  (SELECT CASE WHEN r.http THEN 'http' ELSE r.protocol END FROM resource r WHERE r.resource_id = t.resource_id) AS mode, t.method, t.insecure_tls AS "insecureTls", t.port, t.internal_port AS "internalPort", t.enabled, t.path,
   t.path_match_type AS "pathMatchType", t.rewrite_path AS "rewritePath", t.rewrite_path_type AS "rewritePathType", t.priority,
   t.target_id AS "targetHealthCheckId", t.org_id AS "orgId", NULL AS name, t.hc_enabled AS "hcEnabled", t.hc_path AS "hcPath", t.hc_scheme AS "hcScheme",
   t.hc_mode AS "hcMode", t.hc_hostname AS "hcHostname", t.hc_port AS "hcPort", t.hc_interval AS "hcInterval", t.hc_unhealthy_interval AS "hcUnhealthyInterval",
@@ -41,6 +41,7 @@ const ITEM_COLUMNS: Columns<TargetItem> = {
   ip: true,
   mode: true,
   method: true,
+  insecureTls: true,
   port: true,
   enabled: true,
   path: true,
@@ -168,8 +169,8 @@ export class TargetsRepository {
       'target_insert',
       `INSERT INTO target AS t (org_id, resource_id, site_id, internal_port, ip, method, port, enabled, path, path_match_type, rewrite_path, rewrite_path_type, priority,
          hc_enabled, hc_path, hc_scheme, hc_mode, hc_hostname, hc_port, hc_interval, hc_unhealthy_interval, hc_timeout, hc_headers, hc_follow_redirects, hc_method,
-         hc_status, hc_tls_server_name, hc_healthy_threshold, hc_unhealthy_threshold, hc_health)
-       SELECT $1, $2, s.site_id, s.p, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30
+         hc_status, hc_tls_server_name, hc_healthy_threshold, hc_unhealthy_threshold, hc_health, insecure_tls)
+       SELECT $1, $2, s.site_id, s.p, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31
        FROM (VALUES (true)) AS always LEFT JOIN (
          SELECT s.site_id, s.type, CASE WHEN s.type <> 'local' THEN ${FREE_PORT('$4')} END AS p FROM site s WHERE s.org_id = $1 AND s.site_id = $3
        ) s ON s.type = 'local' OR s.p IS NOT NULL
@@ -205,6 +206,7 @@ export class TargetsRepository {
         c.hcHealthyThreshold,
         c.hcUnhealthyThreshold,
         c.hcHealth,
+        c.insecureTls,
       ].map((value) => value ?? null),
     );
     return row!;

@@ -81,6 +81,7 @@ export class TargetsService implements OnModuleInit {
       ...given,
       rewritePath: rewriteOf(given),
       enabled: body.enabled ?? true,
+      insecureTls: body.insecureTls ?? false,
       priority: body.priority ?? DEFAULT_PRIORITY,
       hcEnabled,
       hcHealth: 'unknown',

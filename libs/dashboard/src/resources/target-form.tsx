@@ -21,6 +21,7 @@ interface Values {
   ip: string;
   port: number | '';
   method: 'http' | 'https' | 'h2c' | null;
+  insecureTls: boolean;
   path: string;
   pathMatchType: 'exact' | 'prefix' | 'regex' | null;
   priority: number | '';
@@ -38,6 +39,7 @@ const valuesOf = (target: Read): Values => ({
   ip: target.ip,
   port: target.port,
   method: target.method as Values['method'],
+  insecureTls: target.insecureTls,
   path: target.path ?? '',
   pathMatchType: target.pathMatchType,
   priority: target.priority,
@@ -83,6 +85,7 @@ function Add({ resource: { resourceId, orgId, mode }, onClose }: { resource: Res
       ip: 'localhost',
       port: '',
       method: mode === 'http' ? 'http' : null,
+      insecureTls: false,
       path: '',
       pathMatchType: null,
       priority: '',
@@ -206,6 +209,12 @@ function Fields({
             data={['http', 'https', 'h2c']}
             key={form.key('method')}
             {...form.getInputProps('method')}
+          />
+          <Switch
+            label={labels.insecureTls}
+            description={t.targets.insecureTlsHint}
+            key={form.key('insecureTls')}
+            {...form.getInputProps('insecureTls', { type: 'checkbox' })}
           />
           <Group grow align="flex-start" gap="sm">
             <TextInput

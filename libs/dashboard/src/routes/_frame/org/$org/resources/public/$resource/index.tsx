@@ -99,6 +99,8 @@ const valuesOf = (resource: Resource) => ({
   stickySession: resource.stickySession,
   setHostHeader: resource.setHostHeader ?? '',
   tlsServerName: resource.tlsServerName ?? '',
+  responseTimeoutSeconds: resource.responseTimeoutSeconds as number | '',
+  staleSeconds: (resource.staleSeconds ?? '') as number | '',
   maintenanceModeEnabled: resource.maintenanceModeEnabled,
   maintenanceTitle: resource.maintenanceTitle ?? '',
   maintenanceMessage: resource.maintenanceMessage ?? '',
@@ -120,7 +122,7 @@ function Settings({ resource }: { resource: Resource }) {
       labels={labels}
       readOnly={!mayChange || isPhone}
       readAgain={() => queryClient.fetchQuery({ ...resourceQuery(resourceId), staleTime: 0 })}
-      save={async ({ domainId, proxyPort, ...changed }, header) => {
+      save={async ({ domainId, proxyPort, responseTimeoutSeconds, staleSeconds, ...changed }, header) => {
         const emptied = Object.fromEntries(NULLABLE.filter((name) => changed[name] === '').map((name) => [name, null]));
         await api.POST('/resource/{resourceId}', {
           params: { path: { resourceId }, header },
@@ -129,6 +131,8 @@ function Settings({ resource }: { resource: Resource }) {
             ...emptied,
             ...(domainId ? { domainId } : {}),
             ...(proxyPort ? { proxyPort } : {}),
+            ...(responseTimeoutSeconds ? { responseTimeoutSeconds } : {}),
+            ...(staleSeconds === undefined ? {} : { staleSeconds: staleSeconds === '' ? null : staleSeconds }),
           },
         });
         toastDone(t.public.saved(changed.name ?? resource.name));
@@ -180,6 +184,21 @@ function Settings({ resource }: { resource: Resource }) {
                 spellCheck={false}
                 key={form.key('tlsServerName')}
                 {...form.getInputProps('tlsServerName')}
+              />
+              <NumberInput
+                label={labels.responseTimeoutSeconds}
+                min={1}
+                allowDecimal={false}
+                key={form.key('responseTimeoutSeconds')}
+                {...form.getInputProps('responseTimeoutSeconds')}
+              />
+              <NumberInput
+                label={labels.staleSeconds}
+                description={t.settings.staleHint}
+                min={0}
+                allowDecimal={false}
+                key={form.key('staleSeconds')}
+                {...form.getInputProps('staleSeconds')}
               />
               <Switch
                 label={labels.maintenanceModeEnabled}
