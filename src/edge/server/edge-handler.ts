@@ -120,7 +120,7 @@ export class EdgeHandler {
     if (path.path.startsWith(ACME_PATHS)) return refuse('not_found');
     if (settings.ssl && scheme === 'http' && this.isServedSecurely(known)) return this.redirectToTls(known);
     if (path.path.startsWith(OWN_PATH)) return this.later(known, this.answerOwn(known));
-    if (this.loader.ageSeconds > this.staleSeconds) return refuse('stale');
+    if (this.loader.ageSeconds > Math.min(this.staleSeconds, settings.staleSeconds ?? Infinity)) return refuse('stale');
     if (settings.blockAccess) return refuse('forbidden');
     if (this.isDown(route)) return refuse('maintenance', textsOf(settings));
     if (path.ambiguous && (route.rules.decidesByPath || route.targets.decidesByPath)) return refuse('bad_request');

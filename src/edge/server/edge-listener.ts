@@ -13,7 +13,7 @@ import { createEdgeHttp1 } from './edge-http1.js';
 import { createEdgeHttp2 } from './edge-http2.js';
 import { EdgeSockets } from './edge-sockets.js';
 import { Forwarder } from './forwarder.js';
-import { LinkPool } from './link-pool.js';
+import { TargetDialer } from './target-dialer.js';
 
 const BACKLOG = 8192;
 const LOOK_MS = 1_000;
@@ -37,7 +37,7 @@ export class EdgeListener {
   constructor(
     handler: EdgeHandler,
     private readonly forwarder: Forwarder,
-    private readonly pool: LinkPool,
+    private readonly dialer: TargetDialer,
     private readonly certificates: EdgeCertificates,
     private readonly config: Config,
     loader: RouteLoader,
@@ -64,7 +64,7 @@ export class EdgeListener {
       everyMs: LOOK_MS,
       run: () => {
         forwarder.look();
-        pool.sweep();
+        dialer.sweep();
       },
     });
     drain.register('finish requests', 'edge', () => this.finish());
@@ -140,7 +140,7 @@ export class EdgeListener {
     await this.looks.stop();
     const left = this.forwarder.size;
     for (const socket of this.connections.open) socket.destroy();
-    this.pool.clear();
+    this.dialer.clear();
     return left > 0 ? `${left} requests to public resources were cut` : undefined;
   }
 }

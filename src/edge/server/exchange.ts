@@ -1,24 +1,19 @@
 import { ConnectRefusal } from '../dialing/target-stream.js';
 import type { EdgeCode } from '../http/error-pages.js';
 import { responseFields, trailerFields } from '../http/forwarded-fields.js';
-import { chunkOf, lastChunk } from '../http/request-writer.js';
-import { type Fields, ResponseError } from '../http/response-head.js';
-import type { ResponseHandler, ResponseHead } from '../http/response-parser.js';
+import type { Fields } from '../http/response-head.js';
+import type { ResponseHead } from '../http/response-parser.js';
 import { acceptsWebsocket } from '../http/websocket-answer.js';
-import type { Reply, RequestBody } from './reply.js';
-import type { LinkUser, TargetLink } from './target-link.js';
+import type { Line, LineUser, OutgoingRequest } from './line.js';
+import type { Reply } from './reply.js';
 
-/** From the end of a request to the head of its answer. */
-export const RESPONSE_MS = 60_000;
 /** Without a byte in either direction. */
 const IDLE_MS = 3_600_000;
 
-/** A request as its target is to get it. */
-export interface OutgoingRequest {
-  method: string;
-  head: Buffer;
-  body: RequestBody | undefined;
-  websocketKey: string | undefined;
+/** What a resource adds to an exchange. */
+export interface ExchangeTerms {
+  /** From the end of the request to the head of its answer. */
+  responseMs: number;
   /** Added to what the target answers. */
   answerFields: Fields;
 }
@@ -42,16 +37,14 @@ const CODES: Partial<Record<ConnectRefusal['code'], EdgeCode>> = {
   not_here: 'site_offline',
 };
 
-/** One request on a link and its answer to the visitor, with the pace of the slower side in both directions. */
-export class Exchange implements ResponseHandler, LinkUser {
+/** One request on a line and its answer to the visitor, with the pace of the slower side in both directions. */
+export class Exchange implements LineUser {
   /** Of the answer; 0 until there is one. */
   status = 0;
   bodyBytesSent = 0;
   /** By `performance.now()`: when it is given up unless something happens. */
   deadline = Infinity;
   private requestEnded = false;
-  private answerEnded = false;
-  private heard = false;
   private settled = false;
   private held: Buffer | undefined;
   private length: number | undefined;
@@ -59,8 +52,9 @@ export class Exchange implements ResponseHandler, LinkUser {
 
   /** @param settled called once */
   constructor(
-    private readonly link: TargetLink,
+    private readonly line: Line,
     private readonly request: OutgoingRequest,
+    private readonly terms: ExchangeTerms,
     private readonly reply: Reply,
     settled: (end: ExchangeEnd) => void,
   ) {
@@ -74,20 +68,18 @@ export class Exchange implements ResponseHandler, LinkUser {
 
   /** Sends the request. A body waits until a new link is connected, so that another target can have it if it is not. */
   start(): void {
-    const { link, request, reply } = this;
-    link.use(this);
-    link.parser.begin({ method: request.method, upgrade: request.websocketKey !== undefined }, this);
+    const { line, reply } = this;
     reply.listen(
-      () => link.stream.duplex.resume(),
+      () => line.resume(),
       () => this.finish({ how: 'gone' }),
     );
-    link.stream.duplex.write(request.head);
-    if (!link.used)
-      link.stream.opened.then(
-        () => this.connected(),
-        (error: unknown) => this.refused(error),
-      );
-    else this.connected();
+    line.begin(this);
+    const { connecting } = line;
+    if (!connecting) return this.connected();
+    connecting.then(
+      () => this.connected(),
+      (error: unknown) => this.refused(error),
+    );
   }
 
   /** Ends it: what let the visitor in is over. */
@@ -103,27 +95,9 @@ export class Exchange implements ResponseHandler, LinkUser {
     else this.fail('timeout', { silent: false });
   }
 
-  received(chunk: Buffer): void {
-    this.heard = true;
-    try {
-      this.link.parser.write(chunk);
-    } catch (error) {
-      if (!(error instanceof ResponseError)) throw error;
-      this.broken();
-    }
-  }
-
-  ended(): void {
-    try {
-      this.link.parser.finish();
-    } catch {
-      this.broken();
-    }
-  }
-
-  broken(): void {
+  broken(silent: boolean): void {
     if (this.reply.begun) this.finish({ how: 'cut' });
-    else this.fail('bad_gateway', { silent: !this.heard, lost: this.link.stream.isLost });
+    else this.fail('bad_gateway', { silent, lost: this.line.isLost });
   }
 
   drained(): void {
@@ -139,7 +113,7 @@ export class Exchange implements ResponseHandler, LinkUser {
     this.length = length;
     this.deadline = performance.now() + IDLE_MS;
     const out = responseFields(fields, status);
-    out.push(...this.request.answerFields);
+    out.push(...this.terms.answerFields);
     this.reply.head(status, reason, out, length);
   }
 
@@ -147,27 +121,22 @@ export class Exchange implements ResponseHandler, LinkUser {
     this.deadline = performance.now() + IDLE_MS;
     // An answer that came whole is written with its end.
     if (part.length === this.length) this.held = part;
-    else if (!this.reply.body(part)) this.link.stream.duplex.pause();
+    else if (!this.reply.body(part)) this.line.pause();
   }
 
   end(trailers: Fields): void {
-    this.answerEnded = true;
     if (this.held) this.reply.body(this.held);
     this.reply.end(trailers.length === 0 ? trailers : trailerFields(trailers));
     // A target that has answered before it had all might take what is still sent for another request.
-    if (this.requestEnded) this.settle({ how: 'whole' });
-    else this.finish({ how: 'whole' });
+    if (!this.requestEnded) return this.finish({ how: 'whole' });
+    this.line.release();
+    this.settle({ how: 'whole' });
   }
 
   upgraded(head: ResponseHead, rest: Buffer): void {
     if (!acceptsWebsocket(head.fields, this.request.websocketKey!)) return this.fail('bad_gateway', { silent: false });
     this.status = 101;
     this.settle({ how: 'upgraded', head, rest });
-  }
-
-  /** Whether the link may carry another exchange. */
-  get isReusable(): boolean {
-    return this.requestEnded && this.answerEnded && this.link.parser.reusable && this.link.isOpen;
   }
 
   private connected(): void {
@@ -180,23 +149,19 @@ export class Exchange implements ResponseHandler, LinkUser {
   }
 
   private readonly sendBody = (data: Buffer): void => {
-    const { link, request } = this;
     this.bodyBytesSent += data.length;
     this.deadline = performance.now() + IDLE_MS;
-    const chunk = request.body!.length === 'chunked' ? chunkOf(data) : data;
-    if (!link.stream.duplex.write(chunk)) request.body!.stream.pause();
+    if (!this.line.write(data)) this.request.body!.stream.pause();
   };
 
   private readonly sendEnd = (): void => {
-    const { link, request } = this;
-    if (request.body!.length === 'chunked')
-      link.stream.duplex.write(lastChunk(trailerFields(request.body!.trailers())));
+    this.line.end(trailerFields(this.request.body!.trailers()));
     this.requestOver();
   };
 
   private requestOver(): void {
     this.requestEnded = true;
-    if (!this.reply.begun) this.deadline = performance.now() + RESPONSE_MS;
+    if (!this.reply.begun) this.deadline = performance.now() + this.terms.responseMs;
   }
 
   private stopReading(): void {
@@ -221,7 +186,7 @@ export class Exchange implements ResponseHandler, LinkUser {
 
   private finish(end: ExchangeEnd): void {
     if (this.settled) return;
-    this.link.drop();
+    this.line.drop();
     if (end.how === 'cut') this.reply.cut();
     this.settle(end);
   }

@@ -11,14 +11,14 @@ import {
   requestFields,
 } from '../http/forwarded-fields.js';
 import { STICKY_COOKIE } from '../http/own-names.js';
-import { requestHead, UnwritableRequest } from '../http/request-writer.js';
+import { UnwritableRequest } from '../http/request-writer.js';
 import type { Fields } from '../http/response-head.js';
 import type { RouteSettings } from '../routing/route-table.js';
 import { isIdempotent, mayTryNext, type StoredTarget, stickyValue, type TargetStates } from '../routing/targets.js';
 import type { CallEnd, KnownCall } from './edge-call.js';
-import { Exchange, type ExchangeEnd, type OutgoingRequest } from './exchange.js';
+import { Exchange, type ExchangeEnd } from './exchange.js';
+import type { Line, OutgoingRequest } from './line.js';
 import { TargetDialer } from './target-dialer.js';
-import type { TargetLink } from './target-link.js';
 
 /** Targets that one request may be sent to. */
 const MAX_TARGETS = 3;
@@ -119,35 +119,31 @@ export class Forwarder {
     if (call.reply.isGone) return trip.over({ ...GONE, targetId: target.targetId, siteId: target.siteId });
     const repeatable = isIdempotent(call.checked.method) && call.websocketKey === undefined;
     let request: OutgoingRequest | undefined;
-    let link: TargetLink | undefined;
+    let line: Line | undefined;
     try {
       request = this.requestOf(trip, target);
-      link = request && this.dialer.link(route, target, repeatable, anew);
+      line = request && this.dialer.line(route, target, request, repeatable, anew);
     } catch (error) {
       if (error instanceof UnwritableRequest) return trip.over({ failed: 'bad_request', target });
       if (!(error instanceof ConnectRefusal)) throw error;
     }
     if (!request) return trip.over({ failed: 'bad_gateway', target });
-    if (!link) return this.next(trip, target, 'site_offline', true, 0);
-    const { used } = link;
-    const at = link;
-    const exchange: Exchange = new Exchange(at, request, call.reply, (end) => {
+    if (!line) return this.next(trip, target, 'site_offline', true, 0);
+    const on = line;
+    const terms = {
+      responseMs: route.settings.responseTimeoutSeconds * 1000,
+      answerFields: this.stickyFields(trip, target),
+    };
+    const exchange: Exchange = new Exchange(on, request, terms, call.reply, (end) => {
       this.exchanges.delete(exchange);
-      this.settled(trip, target, exchange, at, used, end);
+      this.settled(trip, target, exchange, on, end);
     });
     this.exchanges.add(exchange);
     trip.current = exchange;
     exchange.start();
   }
 
-  private settled(
-    trip: Trip,
-    target: StoredTarget,
-    exchange: Exchange,
-    link: TargetLink,
-    used: boolean,
-    end: ExchangeEnd,
-  ): void {
+  private settled(trip: Trip, target: StoredTarget, exchange: Exchange, line: Line, end: ExchangeEnd): void {
     const done = (status: number, code: EdgeCode | null = null, bytes = { in: 0, out: 0 }) =>
       trip.over({
         status,
@@ -159,11 +155,9 @@ export class Forwarder {
       });
     switch (end.how) {
       case 'whole':
-        if (exchange.isReusable) this.dialer.putBack(trip.known.route, target, link);
-        else link.drop();
         return done(exchange.status);
       case 'upgraded':
-        trip.current = trip.known.call.join!(end.head, end.rest, link, (bytes) => done(101, null, bytes));
+        trip.current = trip.known.call.join!(end.head, end.rest, line.link!, (bytes) => done(101, null, bytes));
         return;
       case 'cut':
         return done(exchange.status, 'bad_gateway');
@@ -171,7 +165,7 @@ export class Forwarder {
         return done(exchange.status || GONE.status);
       case 'failed': {
         // The target had ended an idle link, or was doing so: this says nothing about its health.
-        const stale = used && end.silent && !end.refused;
+        const stale = line.used && end.silent && !end.refused;
         // Nor does a way that was lost, where another one leads there.
         const detour = end.lost && trip.detours < MAX_DETOURS && trip.states.isOnline(target.siteId);
         const { method } = trip.known.call.checked;
@@ -211,13 +205,13 @@ export class Forwarder {
     else trip.over({ failed: code, target });
   }
 
-  /** @returns undefined where a rewrite makes no path. @throws UnwritableRequest */
+  /** @returns undefined where a rewrite makes no path, or for a websocket to a target that has none */
   private requestOf(trip: Trip, target: StoredTarget): OutgoingRequest | undefined {
     const { known, admission } = trip;
     const { call, route, path, scheme } = known;
     const { checked, body, websocketKey } = call;
     const to = route.targets.rewrite(target, path.path, path.query);
-    if (to === undefined) return undefined;
+    if (to === undefined || (websocketKey !== undefined && target.method === 'h2c')) return undefined;
     const forwarding: Forwarding = {
       peer: call.peer.address,
       client: known.client,
@@ -234,13 +228,7 @@ export class Forwarder {
       rules: this.rulesOf(route.settings),
     };
     const method = checked.websocket ? 'GET' : checked.method;
-    return {
-      method,
-      head: requestHead(method, to, requestFields(call.rawHeaders, forwarding)),
-      body,
-      websocketKey,
-      answerFields: this.stickyFields(trip, target),
-    };
+    return { method, target: to, fields: requestFields(call.rawHeaders, forwarding), body, websocketKey };
   }
 
   private rulesOf(settings: RouteSettings): HeaderRules | undefined {

@@ -27,9 +27,12 @@ export class Http2Reply implements Reply {
     this.attempt(() => stream.additionalHeaders({ ':status': status, ...headersOf(fields) }));
   }
 
-  head(status: number, _reason: string, fields: Fields): void {
+  head(status: number, _reason: string, fields: Fields, length: number | undefined): void {
     const { stream } = this;
     if (stream.destroyed || stream.headersSent) return;
+    // gRPC tells by the end of the first frame that nothing follows.
+    if (length === 0)
+      return this.attempt(() => stream.respond({ ':status': status, ...headersOf(fields) }, { endStream: true }));
     stream.once('wantTrailers', () => this.attempt(() => stream.sendTrailers(headersOf(this.trailers))));
     this.attempt(() => stream.respond({ ':status': status, ...headersOf(fields) }, { waitForTrailers: true }));
   }

@@ -4,19 +4,24 @@ import type { StreamTarget } from '../dialing/target-stream.js';
 import type { Route } from '../routing/route-table.js';
 import { RouteTable } from '../routing/route-table.js';
 import type { StoredTarget, TargetStates } from '../routing/targets.js';
+import { Http1Line, http1Head } from './http1-line.js';
+import { Http2Line, http2Head } from './http2-line.js';
+import type { Line, OutgoingRequest } from './line.js';
 import { LinkPool } from './link-pool.js';
+import { SessionPool } from './session-pool.js';
 import { TargetLink } from './target-link.js';
 
 /** For methods that must not come twice: how long a link may have been idle. */
 const FRESH_MS = 1_000;
 
-/** Gets links to targets, and says which can be reached from here. */
+/** Gets lines to targets, and says which can be reached from here. */
 @Injectable()
 export class TargetDialer {
   constructor(
     private readonly table: RouteTable,
     private readonly sites: SiteDialer,
-    private readonly pool: LinkPool,
+    private readonly links: LinkPool,
+    private readonly sessions: SessionPool,
   ) {}
 
   /** What is so of the targets of a route at this moment. */
@@ -29,33 +34,60 @@ export class TargetDialer {
   }
 
   /**
-   * A link on which nothing is under way.
-   * @param repeatable whether the request may be sent again where the target has ended an idle link at this moment
-   * @param anew not one that was idle
-   * @returns undefined where the site cannot be reached
+   * A line for a request, over a connection that is there already where it may be.
+   * @param repeatable whether the request may be sent again where the target has ended an idle connection at this moment
+   * @param anew not over one that was idle
+   * @returns undefined where the site cannot be reached. @throws UnwritableRequest, ConnectRefusal
    */
-  link(route: Route, target: StoredTarget, repeatable: boolean, anew = false): TargetLink | undefined {
-    const idle = anew ? undefined : this.pool.take(keyOf(route, target), repeatable ? undefined : FRESH_MS);
-    if (idle) return idle;
+  line(
+    route: Route,
+    target: StoredTarget,
+    request: OutgoingRequest,
+    repeatable: boolean,
+    anew = false,
+  ): Line | undefined {
+    const key = keyOf(route, target);
+    const idleMs = repeatable ? undefined : FRESH_MS;
     const { orgId } = route.settings;
-    const stream = this.sites.connect({ siteId: target.siteId, orgId }, streamTarget(route, target));
-    return stream && new TargetLink(stream);
+    const dial = () => this.sites.connect({ siteId: target.siteId, orgId }, streamTarget(route, target));
+    if (target.method === 'h2c') {
+      const headers = http2Head(request);
+      const kept = anew ? undefined : this.sessions.take(key, idleMs);
+      if (kept) return new Http2Line(kept, request, headers);
+      const stream = dial();
+      return stream && new Http2Line(this.sessions.open(key, stream), request, headers);
+    }
+    const head = http1Head(request);
+    const keep = (link: TargetLink) => this.links.put(key, link);
+    const kept = anew ? undefined : this.links.take(key, idleMs);
+    if (kept) return new Http1Line(kept, request, head, keep);
+    const stream = dial();
+    return stream && new Http1Line(new TargetLink(stream), request, head, keep);
   }
 
-  /** Takes a link back whose exchange is over. */
-  putBack(route: Route, target: StoredTarget, link: TargetLink): void {
-    link.release();
-    this.pool.put(keyOf(route, target), link);
+  /** Ends connections that nobody has used for long. */
+  sweep(): void {
+    this.links.sweep();
+    this.sessions.sweep();
+  }
+
+  /** Ends all connections. */
+  clear(): void {
+    this.links.clear();
+    this.sessions.clear();
   }
 }
 
-/** Whose a link may be: nobody else's, and only while the target is set to the same. */
-const keyOf = ({ settings }: Route, { targetId, siteId, ip, port, method }: StoredTarget): string =>
-  `${settings.resourceId} ${targetId} ${siteId} ${method} ${port} ${ip} ${settings.tlsServerName ?? ''}`;
+/** Whose a connection may be: nobody else's, and only while the target is set to the same. */
+const keyOf = ({ settings }: Route, { targetId, siteId, ip, port, method, insecureTls }: StoredTarget): string =>
+  `${settings.resourceId} ${targetId} ${siteId} ${method} ${port} ${ip} ${insecureTls} ${settings.tlsServerName ?? ''}`;
 
-function streamTarget({ settings }: Route, { ip, port, method }: StoredTarget): StreamTarget {
+function streamTarget({ settings }: Route, { ip, port, method, insecureTls }: StoredTarget): StreamTarget {
   const target: StreamTarget = { protocol: 'tcp', host: ip, port, payload: 'http' };
   if (method !== 'https') return target;
   const name = settings.tlsServerName ?? undefined;
-  return { ...target, tls: { mode: 'verify', protocol: 'http/1.1', ...(name === undefined ? {} : { name }) } };
+  return {
+    ...target,
+    tls: { mode: insecureTls ? 'accept' : 'verify', protocol: 'http/1.1', ...(name === undefined ? {} : { name }) },
+  };
 }

@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { H2cTarget } from '../../../test/support/h2c.js';
+import type { TargetStream } from '../dialing/target-stream.js';
+import { Http2Line, http2Head } from './http2-line.js';
+import type { OutgoingRequest } from './line.js';
+import { TargetSession } from './target-session.js';
+
+const GET: OutgoingRequest = {
+  method: 'GET',
+  target: '/',
+  fields: ['Host', 'app.example', 'X-A', '1', 'x-a', '2', 'Connection', 'TE', 'TE', 'trailers'],
+  body: undefined,
+  websocketKey: undefined,
+};
+
+/** A stream over a socket of its own. */
+function streamTo(port: number): TargetStream {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  return {
+    duplex: socket,
+    opened: once(socket, 'connect').then(() => undefined),
+    get isOpen() {
+      return !socket.destroyed;
+    },
+    endedInOrder: false,
+    isLost: false,
+    abort: () => void socket.destroy(),
+  };
+}
+
+describe('a line of HTTP/2', () => {
+  let target: H2cTarget;
+  afterEach(() => target?.stop());
+
+  it('carries one request and its answer', async () => {
+    target = await H2cTarget.start((stream, headers) => {
+      stream.respond({ ':status': 200 });
+      stream.end(JSON.stringify([headers[':authority'], headers['x-a'], headers['te'], headers['connection']]));
+    });
+    const session = new TargetSession(streamTo(target.port), () => undefined);
+    const line = new Http2Line(session, GET, http2Head(GET));
+    let text = '';
+    await new Promise<void>((done, failed) =>
+      line.begin({
+        interim: () => undefined,
+        head: ({ status }) => expect(status).toBe(200),
+        body: (part) => void (text += part.toString()),
+        end: () => done(),
+        upgraded: () => undefined,
+        broken: () => failed(new Error('broken')),
+        drained: () => undefined,
+      }),
+    );
+    expect(JSON.parse(text)).toEqual(['app.example', '1, 2', 'trailers', null]);
+    session.drop();
+  });
+});
