@@ -62,8 +62,8 @@ import { AgentUrls1765190000010 } from './migrations/1765190000010-agent-urls.js
 import { RequestLog1765190000030 } from './migrations/1765190000030-request-log.js';
 import { ResourceLogins1765190000040 } from './migrations/1765190000040-resource-logins.js';
 import { Hops1765190000060 } from './migrations/1765190000060-hops.js';
-import { RequestLogFilters1765190000080 } from './migrations/1765190000080-request-log-filters.js';
 import { TargetSettings1765190000070 } from './migrations/1765190000070-target-settings.js';
+import { RequestLogFilters1765190000080 } from './migrations/1765190000080-request-log-filters.js';
 import { TargetHealth1765200000000 } from './migrations/1765200000000-target-health.js';
 
 /** Migrations in the order in which they run. */
@@ -132,7 +132,7 @@ export const MIGRATIONS = [
   RequestLog1765190000030,
   ResourceLogins1765190000040,
   Hops1765190000060,
-  RequestLogFilters1765190000080,
   TargetSettings1765190000070,
+  RequestLogFilters1765190000080,
   TargetHealth1765200000000,
 ];

@@ -23,6 +23,7 @@ import { HopListener } from './hops/hop-listener.js';
 import { Hops } from './hops/hops.js';
 import { LocalChecksRepository } from './local/local-checks.repository.js';
 import { LocalChecks } from './local/local-checks.service.js';
+import { LocalDialing } from './local/local-dialing.js';
 import { LogsModule } from './logs/logs.module.js';
 import { Geography } from './policy/geography.js';
 import { RouteLoader } from './routing/route-loader.js';
@@ -32,7 +33,9 @@ import { EdgeCertificates } from './server/edge-certificates.js';
 import { EdgeHandler } from './server/edge-handler.js';
 import { EdgeListener } from './server/edge-listener.js';
 import { Forwarder } from './server/forwarder.js';
+import { InternalListener } from './server/internal-listener.js';
 import { LinkPool } from './server/link-pool.js';
+import { SessionPool } from './server/session-pool.js';
 import { TargetDialer } from './server/target-dialer.js';
 import { TunnelDoor } from './tunnels/tunnel-door.js';
 import { TunnelKeeper } from './tunnels/tunnel-keeper.js';
@@ -59,12 +62,15 @@ import { TunnelsRepository } from './tunnels/tunnels.repository.js';
     EdgeCertificates,
     EdgeHandler,
     EdgeListener,
+    InternalListener,
     Forwarder,
     Geography,
     HopListener,
     Hops,
     LinkPool,
+    SessionPool,
     LocalChecks,
+    LocalDialing,
     LocalChecksRepository,
     SiteDialer,
     TargetDialer,

@@ -1,2 +1,3 @@
 export { EdgeModule } from './edge.module.js';
 export { EdgeListener } from './server/edge-listener.js';
+export { InternalListener } from './server/internal-listener.js';

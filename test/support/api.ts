@@ -100,7 +100,7 @@ export class TestOrg {
   ) {}
 
   static async create(root: Api, extra: Record<string, unknown> = {}): Promise<TestOrg> {
-    const orgId = `org-${randomBytes(5).toString('hex')}`;
+    const orgId = typeof extra['orgId'] === 'string' ? extra['orgId'] : `org-${randomBytes(5).toString('hex')}`;
     await root.expect('PUT', '/org', {
       orgId,
       name: orgId,

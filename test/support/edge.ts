@@ -79,10 +79,11 @@ export class TestEdge {
     readonly registry: TunnelRegistry,
   ) {}
 
-  static async start(env: Record<string, string> = {}): Promise<TestEdge> {
+  /** @param org what its organization has of its own */
+  static async start(env: Record<string, string> = {}, org: { orgId?: string } = {}): Promise<TestEdge> {
     const app = await openTestApp({ BASE_DOMAIN: 'gate.example.net', ...env });
     const port = await app.get(EdgeListener).listen();
-    return new TestEdge(app, await TestOrg.create(app.root), port!, app.get(TunnelRegistry));
+    return new TestEdge(app, await TestOrg.create(app.root, org), port!, app.get(TunnelRegistry));
   }
 
   /** A site whose agent keeps its tunnels. */

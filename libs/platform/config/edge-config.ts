@@ -12,6 +12,9 @@ export interface EdgeConfig {
   readonly certDir?: string;
   /** Connections begin with a header of the PROXY protocol, and come from TRUST_PROXY alone. */
   readonly proxyProtocol: boolean;
+  /** Where proxies in front of the edge ask for its hosts; absent: nowhere. */
+  readonly internalPort?: number;
+  readonly internalHost: string;
   /** For how long the edge serves by what it knew last, when it cannot follow the database. */
   readonly staleSeconds: number;
   /** Files in MaxMind's format; absent: nothing is known of countries, or of networks. */
@@ -28,6 +31,8 @@ export function readEdge(env: EnvReader): EdgeConfig {
     tlsPort: env.optional('EDGE_TLS_PORT') === undefined ? undefined : env.whole('EDGE_TLS_PORT'),
     certDir: env.optional('EDGE_CERT_DIR') === undefined ? undefined : env.path('EDGE_CERT_DIR'),
     proxyProtocol: env.text('EDGE_PROXY_PROTOCOL') === 'true',
+    internalPort: env.optional('INTERNAL_PORT') === undefined ? undefined : env.whole('INTERNAL_PORT'),
+    internalHost: env.text('INTERNAL_HOST'),
     staleSeconds: env.whole('EDGE_STALE_SECONDS'),
     geoipDb: file('GEOIP_DB'),
     geoipAsnDb: file('GEOIP_ASN_DB'),

@@ -130,6 +130,8 @@ export function problemsOf(variables) {
     ...differ('METRICS_PORT', 'DEVICE_TLS_PORT'),
     ...differ('EDGE_TLS_PORT', 'PORT'),
     ...differ('EDGE_TLS_PORT', 'EDGE_PORT'),
+    ...differ('INTERNAL_PORT', 'PORT'),
+    ...differ('INTERNAL_PORT', 'EDGE_PORT'),
     ...(variables['EDGE_PORT']?.trim()
       ? [
           ...differ('EDGE_PORT', 'PORT'),

@@ -212,6 +212,13 @@ export const VARIABLES = {
     about:
       'Folder of certificates for EDGE_TLS_PORT: <name>.crt with its chain and <name>.key, PEM; a name may be *.example.com. Read again when they change.',
   },
+  INTERNAL_PORT: {
+    rule: rules.whole(0, 65_535),
+    fallback: '',
+    about:
+      'Port on which a proxy in front of the edge asks, without credentials, which hosts there are, of all organizations (docs/behind-a-proxy.md; default: none).',
+  },
+  INTERNAL_HOST: { rule: rules.host, fallback: '127.0.0.1', about: 'Address of INTERNAL_PORT.' },
   EDGE_STALE_SECONDS: {
     rule: rules.whole(0, 86_400),
     fallback: '900',

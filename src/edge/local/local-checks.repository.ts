@@ -12,15 +12,20 @@ export type LocalCheck = AgentHealthCheck & { orgId: string; siteId: number };
 export class LocalChecksRepository {
   constructor(private readonly lists: DesiredLists) {}
 
-  /** Of these organizations, unless they are closed. */
-  async of(em: EntityManager, orgIds: string[]): Promise<LocalCheck[]> {
-    const sites = await prepared<{ siteId: number; orgId: string }>(
+  /** The local sites of these organizations, unless they are closed. */
+  sites(em: EntityManager, orgIds: string[]): Promise<{ siteId: number; orgId: string }[]> {
+    return prepared(
       em,
       'local_sites',
       `SELECT s.site_id AS "siteId", s.org_id AS "orgId" FROM site s WHERE s.type = 'local' AND s.org_id = ANY ($1)
          AND NOT EXISTS (SELECT FROM closed_org c WHERE c.org_id = s.org_id)`,
       [orgIds],
     );
+  }
+
+  /** Of these organizations, unless they are closed. */
+  async of(em: EntityManager, orgIds: string[]): Promise<LocalCheck[]> {
+    const sites = await this.sites(em, orgIds);
     const lists = await this.lists.ofSites(
       em,
       sites.map((site) => site.siteId),

@@ -1,15 +1,11 @@
-import type { Server } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
 import { Checker } from '#checks';
-import { Config, Db, Drain, PeriodicTask, PgNotifications } from '#platform';
+import { Db, Drain, PeriodicTask, PgNotifications } from '#platform';
 import { ServerLease } from '../../cluster/index.js';
 import { HealthReports, ResourceWriter } from '../../resources/index.js';
-import { DialPolicy } from '../policy/dial-policy.js';
-import { LocalDialer } from '../policy/local-dialer.js';
 import { type LocalCheck, LocalChecksRepository } from './local-checks.repository.js';
-import { ownListeners } from './own-listeners.js';
+import { LocalDialing } from './local-dialing.js';
 
 const DUTY = 'local health checks';
 /** Within which a duty is taken over, and what no notice told is seen. */
@@ -25,7 +21,6 @@ const DOUBT_MS = 20_000;
  */
 @Injectable()
 export class LocalChecks implements OnModuleInit, OnApplicationBootstrap {
-  private readonly policy: DialPolicy;
   private readonly checker: Checker<LocalCheck>;
   private readonly reports: HealthReports;
   /** By target. */
@@ -38,17 +33,15 @@ export class LocalChecks implements OnModuleInit, OnApplicationBootstrap {
   });
 
   constructor(
-    private readonly config: Config,
     private readonly db: Db,
     private readonly repository: LocalChecksRepository,
     private readonly lease: ServerLease,
     private readonly notifications: PgNotifications,
-    private readonly host: HttpAdapterHost,
+    private readonly dialing: LocalDialing,
     writer: ResourceWriter,
     drain: Drain,
   ) {
-    this.policy = new DialPolicy(config.localTargets);
-    const dialer = new LocalDialer(this.policy);
+    const { dialer } = dialing;
     this.checker = new Checker({
       dial: ({ orgId }, to, signal) => dialer.tcp(orgId, to, signal),
       sleep: (ms, signal) => delay(ms, undefined, { signal, ref: false }),
@@ -68,12 +61,12 @@ export class LocalChecks implements OnModuleInit, OnApplicationBootstrap {
   }
 
   onModuleInit(): void {
-    if (this.policy.orgIds.length === 0) return;
+    if (this.dialing.policy.orgIds.length === 0) return;
     this.notifications.on('site_changed', () => this.task.wake(SOON_MS));
   }
 
   onApplicationBootstrap(): void {
-    if (this.policy.orgIds.length > 0) this.task.wake(SOON_MS);
+    if (this.dialing.policy.orgIds.length > 0) this.task.wake(SOON_MS);
   }
 
   private async stop(): Promise<void> {
@@ -85,21 +78,14 @@ export class LocalChecks implements OnModuleInit, OnApplicationBootstrap {
   private async round(): Promise<void> {
     try {
       if (!(await this.lease.takeDuty(DUTY))) return this.apply([]);
-      const { rows, others } = await this.read();
-      const server = this.host.httpAdapter.getHttpServer() as Server;
-      const bound = server.address();
-      this.policy.setOwn(await ownListeners(this.config, bound && typeof bound === 'object' ? bound.port : 0, others));
+      const rows = await this.repository.of(this.db.manager, this.dialing.policy.orgIds);
+      await this.dialing.refresh();
       this.sureAt = performance.now();
       this.apply(rows);
     } catch (error) {
       if (performance.now() - this.sureAt > DOUBT_MS) this.apply([]);
       throw error;
     }
-  }
-
-  private async read() {
-    const rows = await this.repository.of(this.db.manager, this.policy.orgIds);
-    return { rows, others: await this.lease.listeners() };
   }
 
   private apply(checks: LocalCheck[]): void {

@@ -15,7 +15,8 @@ export async function ownListeners(config: Config, bound: number, others: readon
   const ports = new Set([port, bound, deviceTlsPort, metricsPort].filter((one) => one !== undefined && one > 0));
   const places = [
     ...[...ports].map((one) => ({ host, port: one! })),
-    ...(config.edge.port > 0 ? [config.edge] : []),
+    ...[config.edge.port, config.edge.tlsPort].flatMap((port) => (port ? [{ host: config.edge.host, port }] : [])),
+    ...(config.edge.internalPort ? [{ host: config.edge.internalHost, port: config.edge.internalPort }] : []),
     ...databasesOf(config.database.url),
     ...[publicUrl.href, ...others].flatMap(placeOf),
   ];

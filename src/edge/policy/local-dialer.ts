@@ -1,3 +1,4 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { connect, isIP, type Socket } from 'node:net';
 import { NotDialed, type Place } from '#checks';
@@ -12,11 +13,7 @@ export class LocalDialer {
 
   /** @returns a socket that is connected. @throws NotDialed; Error when there is no way; the signal's reason */
   async tcp(orgId: string, { host, port }: Place, signal: AbortSignal): Promise<Socket> {
-    const addresses = isIP(host) ? [host] : await this.resolve(host).catch(() => []);
-    if (addresses.length === 0) throw new Error('its name has no address');
-    const refusals = addresses.map((address) => this.policy.refusal(orgId, address, port));
-    const good = addresses.filter((_, i) => refusals[i] === undefined);
-    if (good.length === 0) throw new NotDialed(`${addresses[0]}:${port} ${refusals[0]}`);
+    const good = await this.judged(orgId, host, port);
     let failure: unknown;
     for (const address of good) {
       signal.throwIfAborted();
@@ -27,6 +24,25 @@ export class LocalDialer {
       }
     }
     throw failure;
+  }
+
+  /** @returns a socket that takes datagrams of this place alone. @throws as `tcp` */
+  async udp(orgId: string, { host, port }: Place): Promise<UdpSocket> {
+    const [address] = await this.judged(orgId, host, port);
+    const socket = createSocket(isIP(address!) === 6 ? 'udp6' : 'udp4');
+    socket.on('error', () => undefined);
+    await new Promise<void>((done) => socket.connect(port, address, done));
+    return socket;
+  }
+
+  /** Those of its addresses that may be dialed. @throws NotDialed where none may; Error where there is none */
+  private async judged(orgId: string, host: string, port: number): Promise<string[]> {
+    const addresses = isIP(host) ? [host] : await this.resolve(host).catch(() => []);
+    if (addresses.length === 0) throw new Error('its name has no address');
+    const refusals = addresses.map((address) => this.policy.refusal(orgId, address, port));
+    const good = addresses.filter((_, i) => refusals[i] === undefined);
+    if (good.length === 0) throw new NotDialed(`${addresses[0]}:${port} ${refusals[0]}`);
+    return good;
   }
 }
 
