@@ -187,9 +187,11 @@ export function askPlainUpgrade(
   };
   return new Promise((done, failed) => {
     const sent = httpRequest(`${url}${TUNNEL.path}`, { headers, agent: false });
-    sent.once('upgrade', (_answer, socket: Socket) =>
-      done({ status: 101, socket: socket.on('error', () => undefined) }),
-    );
+    sent.once('upgrade', (_answer, socket: Socket, head: Buffer) => {
+      // What the server has said already comes first.
+      socket.unshift(head);
+      done({ status: 101, socket: socket.on('error', () => undefined) });
+    });
     sent.once('response', (answer) => {
       let text = '';
       answer.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
