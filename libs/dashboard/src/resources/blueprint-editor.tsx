@@ -1,5 +1,5 @@
 import { Badge, Button, Group, List, Paper, Stack, Text, TextInput, Title } from '@mantine/core';
-import { t } from '@texts/resources';
+import { t as texts } from '@texts/blueprints';
 import { useState } from 'react';
 import { api } from '@/api/client';
 import { ApiProblem } from '@/api/problem';
@@ -16,8 +16,6 @@ import { resourcesChanged } from './queries';
 
 type Plan = components['schemas']['PlanView'];
 type Applied = components['schemas']['BlueprintRecord'];
-
-const texts = t.blueprints;
 
 /** As the API takes a document that comes alone: base64 of UTF-8. */
 function base64Of(text: string): string {

@@ -1,8 +1,8 @@
 import { Alert, Badge, Skeleton, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
+import { t as texts } from '@texts/blueprints';
 import { t as common } from '@texts/common';
-import { t } from '@texts/resources';
 import { $api } from '@/api/client';
 import { Failure } from '@/kit/failure';
 import { PageHeader } from '@/kit/page';
@@ -17,8 +17,6 @@ export const Route = createFileRoute('/_frame/org/$org/resources/blueprints/$blu
   component: BlueprintPage,
   staticData: { action: 'getBlueprint' },
 });
-
-const texts = t.blueprints;
 
 function BlueprintPage() {
   const { org, blueprint } = Route.useParams();

@@ -2,7 +2,7 @@ import { Badge, Button, Group, Stack, Text } from '@mantine/core';
 import { IconFileCode } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute, Link } from '@tanstack/react-router';
-import { t } from '@texts/resources';
+import { t as texts } from '@texts/blueprints';
 import { $api } from '@/api/client';
 import type { components } from '@/api/types';
 import { EmptyState } from '@/kit/empty';
@@ -20,7 +20,6 @@ export const Route = createFileRoute('/_frame/org/$org/resources/blueprints/')({
 });
 
 type Blueprint = components['schemas']['BlueprintView'];
-const texts = t.blueprints;
 
 function Blueprints() {
   const { org } = Route.useParams();

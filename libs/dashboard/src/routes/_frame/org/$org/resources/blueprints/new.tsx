@@ -1,7 +1,7 @@
 import { Alert } from '@mantine/core';
 import { createFileRoute } from '@tanstack/react-router';
+import { t } from '@texts/blueprints';
 import { t as common } from '@texts/common';
-import { t } from '@texts/resources';
 import { PageHeader } from '@/kit/page';
 import { PageLink } from '@/kit/page-link';
 import { useIsPhone } from '@/kit/use-is-phone';
@@ -21,17 +21,17 @@ function NewBlueprint() {
       <PageHeader
         above={
           <PageLink dimmed to="/org/$org/resources/blueprints" params={{ org }}>
-            {t.blueprints.back}
+            {t.back}
           </PageLink>
         }
-        title={t.blueprints.newTitle}
+        title={t.newTitle}
       />
       {isPhone ? (
         <Alert variant="outline">{common.notOnPhone}</Alert>
       ) : (
         <BlueprintEditor
           org={org}
-          initial={t.blueprints.example}
+          initial={t.example}
           mayApply
           readOnly={false}
           onApplied={(blueprintId) =>
