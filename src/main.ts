@@ -11,7 +11,7 @@ import {
   startupRetryOptions,
 } from '#platform';
 import { createApp } from './app.js';
-import { EdgeListener, InternalListener } from './edge/index.js';
+import { EdgeListener, InternalListener, RawListener } from './edge/index.js';
 import { announce, checkMachine, FirstRun, prepareDatabase, SetupLinks, sentenceFor } from './first-run/index.js';
 import { MIGRATIONS } from './schema.js';
 
@@ -33,6 +33,7 @@ async function start(): Promise<void> {
   const setupToken = await app.get(SetupLinks).create();
   const edgePort = await app.get(EdgeListener).listen();
   await app.get(InternalListener).listen(edgePort);
+  app.get(RawListener).start();
   announce(config, await listen(app, config), { edgePort, made, setupToken, databaseDir: postgres?.relocatedTo });
 }
 

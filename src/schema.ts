@@ -61,6 +61,7 @@ import { JobActs1765190000005 } from './migrations/1765190000005-job-acts.js';
 import { AgentUrls1765190000010 } from './migrations/1765190000010-agent-urls.js';
 import { RequestLog1765190000030 } from './migrations/1765190000030-request-log.js';
 import { ResourceLogins1765190000040 } from './migrations/1765190000040-resource-logins.js';
+import { RawPorts1765190000050 } from './migrations/1765190000050-raw-ports.js';
 import { Hops1765190000060 } from './migrations/1765190000060-hops.js';
 import { TargetSettings1765190000070 } from './migrations/1765190000070-target-settings.js';
 import { RequestLogFilters1765190000080 } from './migrations/1765190000080-request-log-filters.js';
@@ -131,6 +132,7 @@ export const MIGRATIONS = [
   AgentUrls1765190000010,
   RequestLog1765190000030,
   ResourceLogins1765190000040,
+  RawPorts1765190000050,
   Hops1765190000060,
   TargetSettings1765190000070,
   RequestLogFilters1765190000080,

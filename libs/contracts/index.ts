@@ -1,4 +1,5 @@
 export * from './agent-messages.js';
+export * from './break-off.js';
 export * from './capsules.js';
 export * from './credentials.js';
 export * from './enrol.js';

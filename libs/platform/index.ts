@@ -9,6 +9,7 @@ export * from './addresses.js';
 export * from './config/cluster-config.js';
 export * from './config/config.js';
 export * from './config/data-dir.js';
+export { type EdgeConfig, isRawPort } from './config/edge-config.js';
 export { ConfigError } from './config/env-reader.js';
 export { readEnvironment } from './config/environment.mjs';
 export { type LocalTarget, readLocalTarget } from './config/local-targets.mjs';

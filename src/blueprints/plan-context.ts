@@ -1,5 +1,5 @@
 import type { Blueprint, Target } from '#blueprint';
-import type { LocalTargets } from '../resources/index.js';
+import type { LocalTargets, RawPorts } from '../resources/index.js';
 import type { Applicant, CurrentState, Stored } from './current-state.js';
 import type { Change, PlanProblem } from './plan.types.js';
 import { References } from './references.js';
@@ -9,6 +9,7 @@ import { UniqueNames } from './unique-names.js';
 export const ADDS_NOTHING = 'the site waits for approval and adds nothing to what is in service';
 
 export type LocalTargetRules = Pick<LocalTargets, 'problem'>;
+export type RawPortRules = Pick<RawPorts, 'problem'>;
 
 /** Fields of a target as documents name them. */
 const KEYS = { ip: 'hostname', port: 'port', hcHostname: 'healthcheck.hostname', hcPort: 'healthcheck.port' } as const;
@@ -26,6 +27,7 @@ export class PlanContext {
     readonly applicant: Applicant,
     readonly state: CurrentState,
     private readonly localTargets: LocalTargetRules,
+    private readonly rawPorts: RawPortRules,
   ) {
     this.names = new UniqueNames(model, applicant, state, this.changes, this.problems);
     this.rights = new SiteRights(applicant);
@@ -48,6 +50,13 @@ export class PlanContext {
       });
     if (found) this.problem(`${path}.${KEYS[found.field]}`, found.message);
     return Boolean(found);
+  }
+
+  /** A port that the resource does not have yet: one of those on which the server serves raw resources. @returns whether there is a problem */
+  isUnserved(path: string, port: number, stored: Stored | undefined): boolean {
+    const found = stored?.columns['proxy_port'] === port ? undefined : this.rawPorts.problem(port);
+    if (found) this.problem(path, found);
+    return found !== undefined;
   }
 
   problem(path: string, message: string): undefined {

@@ -3,7 +3,7 @@ import { type Applicant, type CurrentState, type Hashes, keeps, prunes } from '.
 import { Drift } from './drift.js';
 import { Ownership } from './ownership.js';
 import type { Change, Grants, Plan } from './plan.types.js';
-import { type LocalTargetRules, PlanContext } from './plan-context.js';
+import { type LocalTargetRules, PlanContext, type RawPortRules } from './plan-context.js';
 import { PrivatePlan } from './private-plan.js';
 import { PublicPlan } from './public-plan.js';
 
@@ -17,8 +17,9 @@ export function makePlan(
   state: CurrentState,
   hashes: Hashes,
   localTargets: LocalTargetRules,
+  rawPorts: RawPortRules,
 ): Plan {
-  const context = new PlanContext(model, applicant, state, localTargets);
+  const context = new PlanContext(model, applicant, state, localTargets, rawPorts);
   const drift = new Drift(context);
   const ownership = new Ownership(context, drift);
   const publicPlan = new PublicPlan(context, ownership, drift, hashes);

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import type { Blueprint } from '#blueprint';
 import { conflict, isUniqueViolation } from '#platform';
 import { RolesService } from '../access/index.js';
-import { LocalTargets, refusedName } from '../resources/index.js';
+import { LocalTargets, RawPorts, refusedName } from '../resources/index.js';
 import type { Applicant, Hashes } from './current-state.js';
 import { CurrentStateRepository } from './current-state.repository.js';
 import { makePlan } from './plan.js';
@@ -33,12 +33,14 @@ export class PlanningService {
     private readonly states: CurrentStateRepository,
     private readonly roles: RolesService,
     private readonly localTargets: LocalTargets,
+    private readonly rawPorts: RawPorts,
   ) {}
 
   /** What the plan looked at is locked until the end of the transaction. @param hashes of the document's secrets, made before it */
   async plan(tx: EntityManager, applicant: Applicant, model: Blueprint, hashes: Hashes): Promise<Plan> {
     const said = withRoleNames(model, await this.roles.asMade(tx, applicant.orgId, rolesIn(model)));
-    return makePlan(said, applicant, await this.states.load(tx, applicant, said), hashes, this.localTargets);
+    const state = await this.states.load(tx, applicant, said);
+    return makePlan(said, applicant, state, hashes, this.localTargets, this.rawPorts);
   }
 }
 

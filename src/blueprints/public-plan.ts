@@ -33,15 +33,11 @@ export class PublicPlan {
       this.context.names.isTaken('public-resource', entry.key, `${path}.full-domain`, 'domain', entry.fullDomain)
     )
       return undefined;
+    const portPath = `${path}.proxy-port`;
     if (
       entry.proxyPort !== null &&
-      this.context.names.isTaken(
-        'public-resource',
-        entry.key,
-        `${path}.proxy-port`,
-        'port',
-        `${entry.mode} ${entry.proxyPort}`,
-      )
+      (this.context.isUnserved(portPath, entry.proxyPort, stored) ||
+        this.context.names.isTaken('public-resource', entry.key, portPath, 'port', `${entry.mode} ${entry.proxyPort}`))
     )
       return undefined;
     const rights = this.context.refs.targetRights(path, entry);

@@ -26,6 +26,8 @@ import { LocalChecks } from './local/local-checks.service.js';
 import { LocalDialing } from './local/local-dialing.js';
 import { LogsModule } from './logs/logs.module.js';
 import { Geography } from './policy/geography.js';
+import { RawListener } from './raw/raw-listener.js';
+import { RawRoutesRepository } from './raw/raw-routes.repository.js';
 import { RouteLoader } from './routing/route-loader.js';
 import { RouteTable } from './routing/route-table.js';
 import { RoutesRepository } from './routing/routes.repository.js';
@@ -74,6 +76,8 @@ import { TunnelsRepository } from './tunnels/tunnels.repository.js';
     LocalChecksRepository,
     SiteDialer,
     TargetDialer,
+    RawListener,
+    RawRoutesRepository,
     RouteLoader,
     RouteTable,
     RoutesRepository,

@@ -4,6 +4,8 @@ export { driftOf, fieldOf, shownOf } from './field-names.js';
 export { routeOf } from './private/destinations.js';
 export { reservedRoutes } from './private/reserved-routes.js';
 export { lockNames } from './public/name-locks.js';
+export { PORT_ERROR, PORT_IS_ANOTHERS } from './public/port-errors.js';
+export { RawPorts } from './public/raw-ports.js';
 export { ResourcesModule } from './resources.module.js';
 export { type Evicted, StagedRows } from './staged/staged-rows.js';
 export { LocalTargets } from './targets/local-targets.js';

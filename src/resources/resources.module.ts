@@ -30,7 +30,7 @@ import { WriterModule } from './writer/writer.module.js';
     WriterModule,
   ],
   providers: [OrgDeletion, RoleReplacementService],
-  exports: [ResourceAuthModule, StagedModule, TargetsModule, WriterModule],
+  exports: [PublicResourcesModule, ResourceAuthModule, StagedModule, TargetsModule, WriterModule],
 })
 export class ResourcesModule {
   constructor(search: SearchKinds) {

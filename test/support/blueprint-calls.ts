@@ -45,7 +45,14 @@ export function blueprintCalls(app: () => TestApp) {
         const site = await repository.lockSite(tx, orgId, s.siteId);
         const applicant = { orgId, kind, site, sourceId: await repository.sourceOf(tx, s.siteId, kind) };
         const state = await app().get(CurrentStateRepository).load(tx, applicant, parsed.model);
-        return makePlan(parsed.model, applicant, state, hashes, { problem: () => undefined });
+        return makePlan(
+          parsed.model,
+          applicant,
+          state,
+          hashes,
+          { problem: () => undefined },
+          { problem: () => undefined },
+        );
       });
     },
     /** The public resources of an organization, each with its targets as `site@host:port`. */

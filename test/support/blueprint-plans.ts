@@ -41,6 +41,7 @@ export async function planOf(
       await app.get(CurrentStateRepository).load(tx, applicant, model),
       hashes,
       { problem: () => undefined },
+      { problem: () => undefined },
     );
     return { changes, drift, problems };
   });

@@ -89,6 +89,7 @@ async function startOnce(options: ServerOptions): Promise<TestServer> {
     HOST: '127.0.0.1',
     PORT: String(port),
     EDGE_PORT: '0',
+    RAW_PORTS: '1-65535',
     DATA_DIR: dataDir,
     DATABASE_URL: databaseUrl,
     MASTER_KEY: TEST_MASTER_KEY,

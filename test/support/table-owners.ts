@@ -3,6 +3,7 @@ export const OWNER = {
   'first-run': ['setting', 'setup_link'],
   edge: [
     'access_log',
+    'raw_port_error',
     'request_log',
     'resource_guess',
     'resource_login_code',

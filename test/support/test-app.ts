@@ -43,6 +43,7 @@ export async function openTestApp(extra: Record<string, string> = {}): Promise<T
     LOG_LEVEL: 'silent',
     DATABASE_POOL_SIZE: '40',
     EDGE_PORT: '0',
+    RAW_PORTS: '1-65535',
     ...extra,
   };
   const nest = await createApp(parseConfig(env, dataDir));

@@ -172,6 +172,26 @@ export const localTargets = (value, name) => {
   return wrong && 'problem' in wrong ? `${name}: "${wrong.entry}": ${wrong.problem}.` : undefined;
 };
 
+/** @typedef {{ from: number, to: number }} PortRange */
+
+/**
+ * @param {string} entry a port, or `from-to`
+ * @returns {PortRange | undefined} undefined for what is neither
+ */
+export function readPortRange(entry) {
+  const [, first, last = first] = /^([1-9]\d{0,4})(?:-([1-9]\d{0,4}))?$/.exec(entry) ?? [];
+  const [from, to] = [Number(first), Number(last)];
+  return from <= to && to <= 65_535 ? { from, to } : undefined;
+}
+
+/** @type {Rule} */
+export const portRanges = (value, name) => {
+  const wrong = listed(value).find((entry) => !readPortRange(entry));
+  return wrong === undefined
+    ? undefined
+    : `${name} must list ports and ranges such as 20000-20999, comma separated; "${wrong}" is neither.`;
+};
+
 /** @type {Rule} */
 export const yesOrNo = (value, name) =>
   value === 'true' || value === 'false' ? undefined : `${name} must be true or false, not "${value}".`;

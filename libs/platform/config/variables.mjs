@@ -219,6 +219,12 @@ export const VARIABLES = {
       'Port on which a proxy in front of the edge asks, without credentials, which hosts there are, of all organizations (docs/behind-a-proxy.md; default: none).',
   },
   INTERNAL_HOST: { rule: rules.host, fallback: '127.0.0.1', about: 'Address of INTERNAL_PORT.' },
+  RAW_PORTS: {
+    rule: rules.portRanges,
+    fallback: '',
+    about:
+      'Ports on which raw resources (TCP and UDP) are served, at EDGE_HOST: ranges such as 20000-20999, comma separated (default: none, and no raw resource can be made).',
+  },
   EDGE_STALE_SECONDS: {
     rule: rules.whole(0, 86_400),
     fallback: '900',

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { grants } from '#contracts';
 import { Db, notFound, type Principal, VERSION } from '#platform';
 import { ServerLease } from '../../cluster/index.js';
+import { RawPorts } from '../../resources/index.js';
 import type { Diagnosis, DiagnosisCheck } from './diagnosis.dto.js';
 import { resourceChecks } from './resource-checks.js';
 import { ResourceFactsRepository } from './resource-facts.repository.js';
@@ -16,6 +17,7 @@ export class DiagnosisService {
     private readonly sites: SiteFactsRepository,
     private readonly resources: ResourceFactsRepository,
     private readonly lease: ServerLease,
+    private readonly rawPorts: RawPorts,
   ) {}
 
   /** What a claim says beyond that it was refused is for who may read claims, as in their list. @throws not_found */
@@ -32,7 +34,7 @@ export class DiagnosisService {
   async ofResource(orgId: string, resourceId: number): Promise<Diagnosis> {
     const facts = await this.resources.of(this.db.manager, orgId, resourceId);
     if (!facts) throw notFound('Resource');
-    return diagnosisOf(resourceChecks(facts));
+    return diagnosisOf(resourceChecks({ ...facts, portError: this.rawPorts.errorOf(facts, facts.portError) }));
   }
 }
 

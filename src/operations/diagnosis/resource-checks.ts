@@ -34,7 +34,14 @@ function enabled({ enabled: on, waitsFor, createdAt }: ResourceFacts): Diagnosis
     : failed('enabled', null, [fact('The resource is disabled')], 'Enable the resource');
 }
 
-function domain({ http, protocol, proxyPort, domain: one, fullDomain }: ResourceFacts): DiagnosisCheck {
+function domain({ http, protocol, proxyPort, portError, domain: one, fullDomain }: ResourceFacts): DiagnosisCheck {
+  if (portError !== null)
+    return failed(
+      'domain',
+      null,
+      [fact(`It has no port: ${portError}`)],
+      'Free the port, or give the resource another one',
+    );
   if (!http) return ok('domain', null, [fact(`It needs none: ${protocol} port ${proxyPort}`)]);
   if (!one || fullDomain === null)
     return failed('domain', null, [fact('It has no domain')], 'Give the resource a domain');

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { SiteState } from '#contracts';
 import { prepared } from '#platform';
+import { PORT_ERROR } from '../../resources/index.js';
 
 /** A target of a resource, with the site that it is reached through. */
 export interface TargetFacts {
@@ -29,6 +30,8 @@ export interface ResourceFacts {
   http: boolean;
   protocol: string;
   proxyPort: number | null;
+  /** Why the port is not served. */
+  portError: string | null;
   fullDomain: string | null;
   maintenance: 'forced' | 'automatic' | null;
   domain: {
@@ -47,7 +50,7 @@ export interface ResourceFacts {
 const TARGETS = 100;
 
 const FACTS = `
-  SELECT o.closed_at AS "orgClosedAt", o.closed_by AS "orgClosedBy", r.enabled, r.created_at AS "createdAt", w.name AS "waitsFor", r.http, r.protocol, r.proxy_port AS "proxyPort", r.full_domain AS "fullDomain",
+  SELECT o.closed_at AS "orgClosedAt", o.closed_by AS "orgClosedBy", r.enabled, r.created_at AS "createdAt", w.name AS "waitsFor", r.http, r.protocol, r.proxy_port AS "proxyPort", ${PORT_ERROR} AS "portError", r.full_domain AS "fullDomain",
     CASE WHEN r.maintenance_mode_enabled THEN r.maintenance_mode_type END AS maintenance,
     (SELECT jsonb_build_object('baseDomain', d.base_domain, 'verified', d.verified, 'failed', d.failed, 'errorMessage', d.error_message, 'nextTryAt', d.next_try_at,
          'records', (SELECT coalesce(jsonb_agg(jsonb_build_object('type', e.record_type, 'name', e.base_domain, 'value', e.value, 'verified', e.verified) ORDER BY e.record_id), '[]')

@@ -3,6 +3,7 @@ import { SitesModule } from '../../sites/index.js';
 import { DomainsModule } from '../domains/domains.module.js';
 import { StagedModule } from '../staged/staged.module.js';
 import { WriterModule } from '../writer/writer.module.js';
+import { RawPorts } from './raw-ports.js';
 import { ResourceReads } from './resource-reads.js';
 import { ResourcesController } from './resources.controller.js';
 import { ResourcesRepository } from './resources.repository.js';
@@ -12,7 +13,7 @@ import { ResourcesService } from './resources.service.js';
 @Module({
   imports: [DomainsModule, SitesModule, StagedModule, WriterModule],
   controllers: [ResourcesController],
-  providers: [ResourcesService, ResourceReads, ResourcesRepository],
-  exports: [ResourcesService, ResourcesRepository],
+  providers: [RawPorts, ResourcesService, ResourceReads, ResourcesRepository],
+  exports: [RawPorts, ResourcesService, ResourcesRepository],
 })
 export class PublicResourcesModule {}

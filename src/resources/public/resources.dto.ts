@@ -198,6 +198,8 @@ export class ResourceView extends ResourceFields {
   @ApiProperty(HEADER_LIST) headers: HeaderPair[] | null;
   /** Empty but for a resource that a blueprint file owns; the next apply sets these back. */
   drift: DriftedField[];
+  /** Raw: why its port is not served, or not by every server process; null where nothing is known against it. */
+  portError: string | null;
 }
 
 const SORT = ['name'] as const;

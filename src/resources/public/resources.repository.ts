@@ -4,12 +4,16 @@ import { execute, prepared, query } from '#platform';
 import { coveredNames, coveringWildcard } from '../domains/domain-names.js';
 import { driftOf } from '../field-names.js';
 import type { HeaderPair } from '../headers.js';
-import type { DriftedField, Protocol, ResourceRow, ResourceView, TargetRights } from './resources.dto.js';
+import { PORT_ERROR } from './port-errors.js';
+import type { Protocol, ResourceRow, ResourceView, TargetRights } from './resources.dto.js';
 
 /** A row as it is read; `headers` as JSON. */
-export interface StoredResource extends Omit<ResourceView, 'drift'> {
+export interface StoredResource extends Omit<ResourceView, keyof Found> {
   version: number;
 }
+
+/** What one that is read by itself says besides. */
+export type Found = Pick<ResourceView, 'drift' | 'portError'>;
 
 export interface ResourceInsert {
   niceId: string;
@@ -94,16 +98,14 @@ export class ResourcesRepository {
     return row?.resourceId ?? null;
   }
 
-  /** With what a blueprint declares otherwise. */
-  async find(
-    em: EntityManager,
-    orgId: string,
-    resourceId: number,
-  ): Promise<(StoredResource & { drift: DriftedField[] }) | null> {
-    const [row] = await prepared<StoredResource & { drift: DriftedField[] }>(
+  /** With what a blueprint declares otherwise, and why its port is not served. */
+  async find(em: EntityManager, orgId: string, resourceId: number): Promise<(StoredResource & Found) | null> {
+    const [row] = await prepared<StoredResource & Found>(
       em,
       'resource_one',
-      `SELECT ${COLUMNS}, coalesce((SELECT d.drift FROM resource_drift d WHERE d.resource_id = r.resource_id), '[]') AS drift FROM resource r WHERE org_id = $1 AND resource_id = $2`,
+      `SELECT ${COLUMNS}, coalesce((SELECT d.drift FROM resource_drift d WHERE d.resource_id = r.resource_id), '[]') AS drift,
+         ${PORT_ERROR} AS "portError"
+       FROM resource r WHERE org_id = $1 AND resource_id = $2`,
       [orgId, resourceId],
     );
     return row ? { ...row, drift: driftOf(row.drift) } : null;
@@ -215,6 +217,6 @@ export function toRow({ version: _, headers, ...rest }: StoredResource): Resourc
   return { ...rest, headers: headers === null ? null : JSON.stringify(headers) };
 }
 
-export function toView({ version: _, ...rest }: StoredResource & { drift: DriftedField[] }): Omit<ResourceView, 'url'> {
+export function toView({ version: _, ...rest }: StoredResource & Found): Omit<ResourceView, 'url'> {
   return rest;
 }

@@ -32,15 +32,14 @@ import { DomainsService, refusedName } from '../domains/domains.service.js';
 import { lockSites } from '../lock-sites.js';
 import { type Evicted, StagedRows, type Wanted } from '../staged/staged-rows.js';
 import { ResourceWriter } from '../writer/resource-writer.js';
-import { HTTP_ONLY, RAW_ONLY } from './kind-fields.js';
+import { HTTP_ONLY, kindOf, RAW_ONLY, requireKind, requireProxyProtocol } from './kind-fields.js';
 import { lockName } from './name-locks.js';
+import { RawPorts } from './raw-ports.js';
 import { ResourceReads, type Scope } from './resource-reads.js';
 import { urlOf } from './resource-url.js';
 import type {
   CreateResourceBody,
-  Kind,
   ListResourcesQuery,
-  Protocol,
   ResourceList,
   ResourceName,
   ResourceRow,
@@ -67,6 +66,7 @@ export class ResourcesService implements OnModuleInit {
     private readonly sites: SiteLifecycleService,
     private readonly staged: StagedRows,
     private readonly writer: ResourceWriter,
+    private readonly rawPorts: RawPorts,
     private readonly audit: AuditService,
     private readonly hooks: Hooks,
     private readonly resolvers: TenantResolvers,
@@ -88,7 +88,7 @@ export class ResourcesService implements OnModuleInit {
   }
 
   /**
-   * @throws validation for fields of the other kind, an unverified domain or a wrong subdomain; not_found for another organization's
+   * @throws validation for fields of the other kind, an unverified domain, a wrong subdomain or a port outside RAW_PORTS; not_found for another organization's
    * domain; conflict when the full domain or the port is taken, or a wildcard covers it.
    */
   async create(principal: Principal, orgId: string, body: CreateResourceBody): Promise<ApiResult<ResourceRow>> {
@@ -105,7 +105,7 @@ export class ResourcesService implements OnModuleInit {
     } = body;
     refuse(body, http ? ['proxyPort'] : ['domainId', 'subdomain', 'postAuthPath']);
     if (http && domainId === undefined) throw invalid('domainId', 'is required');
-    if (!http && proxyPort === undefined) throw invalid('proxyPort', 'is required');
+    if (!http) this.requirePort(proxyPort);
     checkTargetRights(sitesMayAddTargets);
     if (siteId !== undefined) await this.sites.require(this.db.manager, orgId, siteId);
     let blocked: unknown;
@@ -210,7 +210,8 @@ export class ResourcesService implements OnModuleInit {
   ): Promise<{ resource: ResourceView; version: number }> {
     const row = await this.repository.find(this.db.manager, orgId, resourceId);
     if (!row) throw notFound('Resource');
-    return { resource: { ...toView(row), url: urlOf(this.config, row) }, version: row.version };
+    const portError = this.rawPorts.errorOf(row, row.portError);
+    return { resource: { ...toView(row), portError, url: urlOf(this.config, row) }, version: row.version };
   }
 
   /** @throws as `create`; precondition_failed; conflict when the niceId is taken */
@@ -250,6 +251,7 @@ export class ResourcesService implements OnModuleInit {
     refuse(body, before.http ? RAW_ONLY : HTTP_ONLY);
     requireKind(before, body);
     requireProxyProtocol(before, body);
+    if (body.proxyPort !== undefined && body.proxyPort !== before.proxyPort) this.requirePort(body.proxyPort);
     if (body.skipToIdpId != null) throw notFound('Identity provider');
     await lockSites(tx, orgId, body.sitesMayAddTargets?.siteIds ?? []);
     const { subdomain, domainId, mode: _mode, http: _http, protocol: _protocol, ...plain } = body;
@@ -331,32 +333,16 @@ export class ResourcesService implements OnModuleInit {
     if (clash) throw conflict(`This full domain conflicts with ${clash}`);
   }
 
+  /** @throws validation for a port on which none can be served. */
+  private requirePort(port: number | undefined): void {
+    const problem = port === undefined ? 'is required' : this.rawPorts.problem(port);
+    if (problem) throw invalid('proxyPort', problem);
+  }
+
   /** The name under which the API itself is reached is no resource's. */
   private refuseOwnName(full: FullDomain | null): void {
     if (full?.fullDomain === this.config.http.publicUrl.hostname) throw domainTaken();
   }
-}
-
-/** @throws validation when it is said in neither way, or in both and differently. */
-function kindOf({ mode, http, protocol }: Kind): { http: boolean; protocol: Protocol } {
-  if (mode === undefined) {
-    if (http === undefined) throw invalid('http', 'is required, or mode');
-    if (protocol === undefined) throw invalid('protocol', 'is required, or mode');
-    return { http, protocol: http ? 'tcp' : protocol };
-  }
-  const kind = { http: mode === 'http', protocol: mode === 'http' ? ('tcp' as const) : mode };
-  if (http !== undefined && http !== kind.http) throw invalid('mode', `is ${mode}, and http is ${http}`);
-  if (protocol !== undefined && protocol !== kind.protocol)
-    throw invalid('mode', `is ${mode}, and protocol is ${protocol}`);
-  return kind;
-}
-
-/** Clients send back what they read: the kind that the resource has is accepted. @throws validation for another */
-function requireKind(before: StoredResource, { mode, http, protocol }: Kind): void {
-  const problem = 'cannot be changed; make another resource';
-  if (mode !== undefined && mode !== before.mode) throw invalid('mode', problem);
-  if (http !== undefined && http !== before.http) throw invalid('http', problem);
-  if (protocol !== undefined && protocol !== before.protocol) throw invalid('protocol', problem);
 }
 
 /** @throws validation naming the first of these fields that is there. */
@@ -372,16 +358,6 @@ function checkTargetRights(rights: TargetRights | null | undefined): void {
     throw invalid('sitesMayAddTargets', 'must have siteIds or labels, and not both');
   if (rights.labels && Object.keys(rights.labels).length === 0)
     throw invalid('sitesMayAddTargets.labels', 'must have at least one label');
-}
-
-/** @throws validation for a proxy protocol of udp, which has none. */
-function requireProxyProtocol(
-  { protocol }: StoredResource,
-  { proxyProtocol = false, proxyProtocolVersion = 1 }: UpdateResourceBody,
-): void {
-  if (protocol === 'tcp') return;
-  if (proxyProtocol) throw invalid('proxyProtocol', `is only for tcp, not for ${protocol}`);
-  if (proxyProtocolVersion !== 1) throw invalid('proxyProtocolVersion', `is only for tcp, not for ${protocol}`);
 }
 
 /** Whether another resource has what only one may have. */

@@ -1,8 +1,10 @@
 import http2, { type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import {
   type AgentLists,
+  breakOff,
   CapsuleReader,
   CONNECT_UDP,
   type Destination,
@@ -28,6 +30,8 @@ const WIDEN_MS = 500;
 const CONNECTION_WINDOW = 64 * 1024 * 1024;
 /** Megabytes that nghttp2 may hold for one connection; beyond it streams are refused. */
 const SESSION_MEGABYTES = 256;
+/** For a target that does not read what it was sent last. */
+const SLOW_MS = 60_000;
 /** Datagrams to the server that wait; beyond it they are dropped, as UDP does. */
 const MAX_WAITING = 1024 * 1024;
 
@@ -186,8 +190,13 @@ function join(stream: ServerHttp2Stream, socket: Socket, isExchange: boolean): v
     if (!socket.write(chunk)) stream.pause();
   });
   socket.on('drain', () => stream.resume());
+  let ended = false;
   stream.on('end', () => {
-    if (!isExchange) return void socket.end();
+    if (!isExchange) {
+      // Node says so of a stream that was reset, or went with its connection, as well.
+      ended = !stream.destroyed && stream.rstCode === NGHTTP2_NO_ERROR;
+      return void (ended && socket.end());
+    }
     socket.destroy();
     stream.close(NGHTTP2_CANCEL);
   });
@@ -201,5 +210,13 @@ function join(stream: ServerHttp2Stream, socket: Socket, isExchange: boolean): v
     // Both directions have ended by themselves, or the server learns that they have not.
     if (!stream.writableEnded) stream.close(NGHTTP2_CONNECT_ERROR);
   });
-  stream.on('close', () => socket.destroy());
+  stream.on('close', () => part(socket, ended && stream.rstCode === NGHTTP2_NO_ERROR, isExchange));
+}
+
+/** The stream to the server is over: the target still gets what it was sent, or learns that it is not all. */
+function part(socket: Socket, inOrder: boolean, isExchange: boolean): void {
+  if (isExchange || socket.destroyed) return void socket.destroy();
+  if (!inOrder) return void (socket instanceof TLSSocket ? socket.destroy() : breakOff(socket));
+  socket.setTimeout(SLOW_MS, () => socket.destroy());
+  socket.destroySoon();
 }
