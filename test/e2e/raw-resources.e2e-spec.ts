@@ -160,6 +160,18 @@ describe('a raw TCP resource', () => {
     await until(() => echo.sockets.size === before);
   });
 
+  it('is broken off for the client when the target breaks it', async () => {
+    const target = await tcpTarget((socket) => {
+      socket.write('half of it');
+      socket.on('data', (part: Buffer) => part.includes('break') && breakOff(socket));
+    });
+    const { port } = await raw('tcp', target.port);
+    const client = await joined(port);
+    const read = readAll(client);
+    client.write('break');
+    expect((await read).cut).toBe(true);
+  });
+
   it('tells the target who connects, by either version of the PROXY protocol', async () => {
     const heads: Buffer[] = [];
     const target = await tcpTarget((socket) => {
