@@ -22,7 +22,14 @@ export interface StartedApp {
 /** Starts the server on a free port against a migrated database. */
 export async function startApp(databaseUrl: string, env: Record<string, string> = {}): Promise<StartedApp> {
   const config = parseConfig(
-    { DATABASE_URL: databaseUrl, MASTER_KEY: TEST_MASTER_KEY, LOG_LEVEL: 'silent', DATABASE_POOL_SIZE: '8', ...env },
+    {
+      DATABASE_URL: databaseUrl,
+      MASTER_KEY: TEST_MASTER_KEY,
+      LOG_LEVEL: 'silent',
+      DATABASE_POOL_SIZE: '8',
+      RAW_PORTS: '1-65535',
+      ...env,
+    },
     tmpdir(),
   );
   const app = await createApp(config);
