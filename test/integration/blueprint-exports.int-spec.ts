@@ -314,6 +314,7 @@ describe.each(KINDS)('the export of what %s own', (kind) => {
       // What was done is told: calls that fail in another order are none to shrink.
       { seed: SEED, numRuns: RUNS, endOnFailure: true },
     );
-    expect(statuses.get(200)).toBeGreaterThan(RUNS);
+    // Many a change is refused for one field of it.
+    expect(statuses.get(200)).toBeGreaterThan(RUNS / 2);
   });
 });

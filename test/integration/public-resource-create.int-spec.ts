@@ -89,7 +89,8 @@ describe('create', () => {
       wildcard: false,
       passwordId: null,
     });
-    expect(await read(made.resourceId)).toEqual({ ...made, drift: [] });
+    const url = `http://${made.fullDomain}:0`;
+    expect(await read(made.resourceId)).toEqual({ ...made, drift: [], portError: null, url });
     expect(await auditOf('resource.create', made.resourceId)).toEqual([{ orgId: 'acme' }]);
   });
 

@@ -231,6 +231,7 @@ describe('what a resource is made of', () => {
     resource_login_code: 'who is being let in',
     resource_mail_code: 'who is being let in',
     resource_guess: 'who was not',
+    raw_port_error: 'what a server process could not do for it',
     site_resource_declaration: 'who declares it',
     resource_parts: 'what a document said',
     site_resource_parts: 'what a document said',
