@@ -62,8 +62,11 @@ describe('a local site', () => {
     for (const { name, ip, port } of places) {
       const { resourceId, host } = await edge.resource();
       await edge.target(resourceId, siteId, port, { ip });
-      await until(async () => (await edge.get(host)).status !== 404 && (await edge.get(host)).status !== 503);
-      const { status, text } = await edge.get(host);
+      // Not served yet, not open to all yet, without its target yet.
+      const { status, text } = await until(async () => {
+        const answer = await edge.get(host);
+        return ![404, 401, 503].includes(answer.status) && answer;
+      });
       expect({ name, status, text }).toMatchObject({ status: 502, text: expect.stringContaining('bad_gateway') });
     }
   });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { KeyRing, randomLower } from '#platform';
 import { CredentialSuccession } from '../../src/access/index.js';
 import { PskIdentities } from '../../src/access/site-credentials/psk-identities.service.js';
@@ -17,7 +17,7 @@ let key: string;
 
 beforeAll(async () => {
   // The server's certificate is its own.
-  process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+  vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
   const { cert, key: pem } = await selfSigned('0a');
   const [TLS_CERT_FILE, TLS_KEY_FILE] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
   writeFileSync(TLS_CERT_FILE, cert);
@@ -29,6 +29,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await app?.close();
+  vi.unstubAllEnvs();
   rmSync(folder, { recursive: true });
 });
 
