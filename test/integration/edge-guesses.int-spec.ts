@@ -153,6 +153,8 @@ describe('a server that hears of no change', () => {
     await until(() => one.app.get(RouteLoader).ageSeconds === 0);
     expect((await visitor.send(doors[0], app.host)).status).toBe(401);
     expect((await byLogin.send(doors[0], app.host)).status).toBe(200);
+    // Whoever logs in is told to try again until connections to PostgreSQL are new.
+    await until(async () => (await enter(app, '314159')) === 303);
   });
 });
 
