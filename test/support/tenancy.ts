@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, beforeAll } from 'vitest';
 import { type BehindProxy, behindProxy } from './behind-proxy.js';
 import { FixtureOrg } from './fixture-org.js';
@@ -22,6 +23,9 @@ async function tablesOf(fixture: FixtureOrg): Promise<typeof tables> {
      FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> ALL ('{server,online_sample,claim_minute,event_minute}') ORDER BY 1`,
   );
 }
+/** Planned once: with more than a hundred tables that takes longer than to read them. */
+const READER = '-c plan_cache_mode=force_generic_plan -c max_parallel_workers_per_gather=0';
+let reader: pg.Client;
 /** That a key or a session is used is written a moment later, whatever its holder was answered. */
 const rowOf = (table: string) =>
   ['api_key', 'user_session'].includes(table)
@@ -33,7 +37,8 @@ export async function snapshot(fixture: FixtureOrg): Promise<Record<string, stri
     ({ name, ofOrg }) =>
       `SELECT '${name}' AS name, count(*) || ' ' || coalesce(md5(string_agg(md5(${rowOf(name)}), '' ORDER BY md5(${rowOf(name)}))), '') AS hash FROM "${name}" t WHERE ${ofOrg ? 'org_id = $1' : '$1 <> chr(1)'}`,
   );
-  const rows = await fixture.sql<{ name: string; hash: string }>(hashes.join(' UNION ALL '), [fixture.orgId]);
+  const statement = { name: 'snapshot', text: hashes.join(' UNION ALL '), values: [fixture.orgId] };
+  const { rows } = await reader.query<{ name: string; hash: string }>(statement);
   return Object.fromEntries(rows.map(({ name, hash }) => [name, hash]));
 }
 
@@ -46,8 +51,11 @@ export function setUpTenancy(): void {
     document = await readDocument(server.url);
     [victim, stranger] = [await FixtureOrg.open(server), await FixtureOrg.open(server)];
     tables = await tablesOf(victim);
+    reader = new pg.Client({ connectionString: server.databaseUrl, options: READER });
+    await reader.connect();
   });
   afterAll(async () => {
+    await reader?.end();
     await server?.stop();
     proxy.remove();
   });
