@@ -32,6 +32,8 @@ export class Tunnels {
   private readonly streams: TunnelStreams;
   private wanted: AgentTunnel | undefined;
   private isApproved = false;
+  /** What the server lists is known: before that a stream would be refused. */
+  private hasLists = false;
   private running: { connections: number; over: AbortController } | undefined;
   /** Ends the waits of lost connections: the server answers. */
   private nudge = new AbortController();
@@ -61,6 +63,7 @@ export class Tunnels {
     apply: async ({ status, targets = [], healthChecks = [], resources = [] }) => {
       this.isApproved = status === 'approved';
       this.streams.apply(this.isApproved ? { targets, healthChecks, resources } : NO_LISTS);
+      this.hasLists = true;
       this.adjust();
     },
   };
@@ -78,7 +81,8 @@ export class Tunnels {
 
   private adjust(): void {
     const { context } = this;
-    const connections = this.isApproved && !context.signal.aborted ? (this.wanted?.connections ?? 0) : 0;
+    const connections =
+      this.isApproved && this.hasLists && !context.signal.aborted ? (this.wanted?.connections ?? 0) : 0;
     if (connections === (this.running?.connections ?? 0)) return;
     this.running?.over.abort(new Error('the tunnel is not wanted any more'));
     for (const session of this.sessions) session.destroy();
