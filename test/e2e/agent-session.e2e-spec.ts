@@ -47,6 +47,19 @@ describe('the session', () => {
     });
   });
 
+  it('asks for tunnels once a state has said what they may lead to', async () => {
+    const agent = start();
+    const session = await server.session();
+    session.welcome({ tunnel: { connections: 1, endpoints: [''] } });
+    await agent.waitsFor('heartbeat');
+    session.send('error', { message: 'passes' });
+    await expect.poll(() => agent.output).toContain('passes');
+    // One was for the session.
+    expect(server.tokenRequests).toHaveLength(1);
+    session.send('agent/state', { version: 1, status: 'approved' });
+    await server.until(() => server.paths.includes('UPGRADE /api/v1/tunnel'));
+  });
+
   it('applies states one at a time and acknowledges each, skipping what was overtaken', async () => {
     const applied: number[] = [];
     let release: () => void = () => undefined;
