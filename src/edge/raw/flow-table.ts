@@ -1,4 +1,4 @@
-import { AddressBounds } from './address-bounds.js';
+import { AddressBounds } from '../policy/address-bounds.js';
 
 export const FLOW_BOUNDS = { most: 10_000, mostOfAddress: 64, silentMs: 60_000, amplification: 10 };
 

@@ -12,7 +12,7 @@ import { TcpPort } from './tcp-port.js';
 import { UdpPort } from './udp-port.js';
 
 /** Changes within this time are read together. */
-const SOON_MS = 50;
+const SOON_MS = 200;
 /** After a port that could not be opened, too. */
 const RETRY_MS = 1_000;
 const LOOK_MS = 1_000;

@@ -1,8 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { breakOff } from '#contracts';
 import { plainAddress } from '#platform';
+import { AddressBounds } from '../policy/address-bounds.js';
 import { proxyHeader } from '../policy/proxy-protocol.js';
-import { AddressBounds } from './address-bounds.js';
 import { RawConnection } from './raw-connection.js';
 import { type RawRefusal, rawOpen, rawOpened, rawRefused } from './raw-metrics.js';
 import type { RawHost, RawPort } from './raw-port.js';

@@ -8,6 +8,8 @@ import { type RawRoute, type RawTarget, RawTargets } from './raw-route.js';
 
 /** Of one flow, until it is known that it leads somewhere. */
 const MAX_WAITING = 16 * 1024;
+/** Of a datagram that waits, beside its payload: empty ones are not free. */
+const DATAGRAM_COST = 64;
 /** Of all answers that the system has not sent yet. */
 const MAX_UNSENT = 4 * 1024 * 1024;
 
@@ -86,7 +88,7 @@ export class UdpPort implements RawPort {
       this.end(flow);
       return rawRefused.inc({ protocol: 'udp', reason: 'no_target' });
     }
-    if (!way.isOpen && (way.waiting += payload.length) > MAX_WAITING) return;
+    if (!way.isOpen && (way.waiting += payload.length + DATAGRAM_COST) > MAX_WAITING) return;
     way.bytesIn += payload.length;
     way.flow.send(payload);
   }

@@ -1,6 +1,6 @@
 import { addressBucket } from '#platform';
 
-/** How much is open on one port, in all and by whom: one stranger takes no other's place (IPv6: one /64). */
+/** How much is open, in all and by whom: one stranger takes no other's place (IPv6: one /64). */
 export class AddressBounds {
   private readonly open = new Map<string, number>();
   private total = 0;
