@@ -68,17 +68,21 @@ export class DatabaseHealth implements OnApplicationShutdown {
   }
 
   private async answer(): Promise<void> {
-    try {
-      if (!this.client) {
-        this.client = new DatabaseClient(clientOptions(this.url, 'gatehouse-health'));
-        await this.client.connect();
+    // The connection of before may have ended with a PostgreSQL that is back by now: a new one tells.
+    for (let attempts = this.client ? 2 : 1; attempts > 0 && !this.stopped; attempts--) {
+      try {
+        if (!this.client) {
+          this.client = new DatabaseClient(clientOptions(this.url, 'gatehouse-health'));
+          await this.client.connect();
+        }
+        await this.client.query('SELECT 1');
+        this.away = false;
+        return;
+      } catch {
+        this.drop();
       }
-      await this.client.query('SELECT 1');
-      this.away = false;
-    } catch {
-      this.away = true;
-      this.drop();
     }
+    this.away = true;
   }
 
   private drop(): void {

@@ -3,7 +3,7 @@ import { Module, type OnApplicationBootstrap, type OnApplicationShutdown, type O
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
-import { collectDefaultMetrics, Gauge, Histogram, register } from 'prom-client';
+import { collectDefaultMetrics, Gauge, Histogram, Registry, register } from 'prom-client';
 import { DataSource } from 'typeorm';
 import { Config } from '../config/config.js';
 import { watchConnects } from '../database/pg-internals.js';
@@ -11,11 +11,12 @@ import { poolOf } from '../database/typeorm-internals.js';
 
 /**
  * Serves `GET /metrics` on METRICS_PORT, apart from the API, so that a firewall can tell them apart, until the process has closed everything
- * else. Modules make their own counters in prom-client's default registry, named `gatehouse_…`; this adds the process, the requests and the
- * pool. A start fails when the port is taken.
+ * else. Modules make their own counters in prom-client's default registry, named `gatehouse_…`; the process, the requests and the pool of an
+ * application are in one of its own: a test process starts several. A start fails when the port is taken.
  */
 @Module({})
 export class MetricsModule implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly own = new Registry();
   private server: Server | undefined;
 
   constructor(
@@ -26,9 +27,9 @@ export class MetricsModule implements OnModuleInit, OnApplicationBootstrap, OnAp
 
   onModuleInit(): void {
     if (this.config.http.metricsPort === undefined) return;
-    collectDefaultMetrics();
-    measureRequests(this.host.httpAdapter.getInstance<FastifyInstance>());
-    measurePool(poolOf(this.dataSource));
+    collectDefaultMetrics({ register: this.own });
+    measureRequests(this.own, this.host.httpAdapter.getInstance<FastifyInstance>());
+    measurePool(this.own, poolOf(this.dataSource));
   }
 
   async onApplicationBootstrap(): Promise<void> {
@@ -37,8 +38,9 @@ export class MetricsModule implements OnModuleInit, OnApplicationBootstrap, OnAp
     const server = createServer((request, response) => {
       if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics')
         return void response.writeHead(404).end();
-      register.metrics().then(
-        (text) => response.writeHead(200, { 'content-type': register.contentType }).end(text),
+      const all = Registry.merge([register, this.own]);
+      all.metrics().then(
+        (text) => response.writeHead(200, { 'content-type': all.contentType }).end(text),
         () => response.writeHead(500).end(),
       );
     });
@@ -53,11 +55,12 @@ export class MetricsModule implements OnModuleInit, OnApplicationBootstrap, OnAp
 }
 
 /** By route pattern, never by path: a path holds ids, and would make a series of each. */
-function measureRequests(fastify: FastifyInstance): void {
+function measureRequests(registry: Registry, fastify: FastifyInstance): void {
   const seconds = new Histogram({
     name: 'gatehouse_http_request_seconds',
     help: 'Time from arrival to the end of the answer',
     labelNames: ['method', 'route', 'status'],
+    registers: [registry],
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
   });
   fastify.addHook('onResponse', (request, reply, done) => {
@@ -71,16 +74,18 @@ function measureRequests(fastify: FastifyInstance): void {
   });
 }
 
-function measurePool(pool: Pool): void {
+function measurePool(registry: Registry, pool: Pool): void {
   const waits = new Histogram({
     name: 'gatehouse_pool_wait_seconds',
     help: 'Time that work waited for a database connection',
+    registers: [registry],
     buckets: [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
   });
   new Gauge({
     name: 'gatehouse_pool_connections',
     help: 'Database connections of this process, and callers waiting for one',
     labelNames: ['state'],
+    registers: [registry],
     collect() {
       this.set({ state: 'open' }, pool.totalCount);
       this.set({ state: 'idle' }, pool.idleCount);
