@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { TargetLink } from './target-link.js';
 
-/** Idle links to one target. */
-const MAX_IDLE = 64;
+/** Idle links to one target, at any moment. */
+const MAX_IDLE = 512;
+/** Those of them that are kept when a rush is over. */
+const KEPT_IDLE = 64;
+const RUSH_MS = 5_000;
 /** Web servers keep idle connections for five seconds to two minutes, and end them themselves. */
 const IDLE_MS = 60_000;
 
@@ -38,7 +41,8 @@ export class LinkPool {
   /** Ends links that nobody has taken for long. */
   sweep(now = performance.now()): void {
     for (const [key, links] of this.idle) {
-      while (links[0] && now - links[0].idleSince >= IDLE_MS) links.shift()!.drop();
+      while (links[0] && now - links[0].idleSince >= (links.length > KEPT_IDLE ? RUSH_MS : IDLE_MS))
+        links.shift()!.drop();
       if (links.length === 0) this.idle.delete(key);
     }
   }
