@@ -233,6 +233,25 @@ describe('a stream', () => {
     await settled(() => pool.size === 0 && sockets.size === 0);
   });
 
+  it('is opened no more on a connection that the agent is leaving, and none goes on to another exchange', async () => {
+    const streams = new TunnelStreams(new DialPolicy([]));
+    streams.apply(LISTS);
+    const session = streams.serve(await joined());
+    await connection.ready;
+    const echo = await target((socket) => void socket.pipe(socket), 'http');
+    const kept = connection.connect(echo);
+    await kept.opened;
+    const link = new TargetLink(kept);
+    link.release();
+    const pool = new LinkPool();
+    pool.put('key', link);
+    session.close();
+    // On its way when the agent said so: nobody has looked at it.
+    expect([connection.isUsable, await refusal(echo)]).toEqual([true, 'not_here']);
+    expect([connection.isUsable, await refusal(echo)]).toEqual([false, 'gone']);
+    expect(pool.take('key')).toBeUndefined();
+  });
+
   it('of UDP carries datagrams, each whole', async () => {
     await agent();
     const udp = createSocket('udp4');

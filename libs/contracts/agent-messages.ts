@@ -118,6 +118,8 @@ export const AGENT_MESSAGE = {
   hello: 'agent/hello',
   welcome: 'agent/welcome',
   state: 'agent/state',
+  /** Server → agent: `AgentTunnel`. */
+  tunnel: 'agent/tunnel',
   applied: 'agent/applied',
   heartbeat: 'agent/heartbeat',
   reconnect: 'agent/reconnect',
@@ -253,6 +255,7 @@ export type FromAgent =
 export type ToAgent =
   | Envelope<'agent/welcome', AgentWelcome>
   | Envelope<'agent/state', AgentState>
+  | Envelope<'agent/tunnel', AgentTunnel>
   | Envelope<'agent/reconnect', AgentReconnect>
   | Envelope<'agent/blueprint-result', AgentBlueprintResult>
   | Envelope<'agent/lease', LeaseAnswer>

@@ -59,7 +59,10 @@ export const TUNNEL_ERRORS = {
 } as const;
 export type TunnelError = keyof typeof TUNNEL_ERRORS;
 
-/** In `agent/welcome`: how many connections to keep, and one entry for each server process: where it is reached, '' being where the session is. */
+/**
+ * In `agent/welcome`, and in `agent/tunnel` when the server processes have changed: how many connections to keep, and one entry for each process: where it
+ * is reached, '' being where the session is.
+ */
 export type AgentTunnel = { connections: number; endpoints: string[] };
 
 /** A target of a public resource, which the agent may dial. */

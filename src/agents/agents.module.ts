@@ -28,6 +28,7 @@ import { SessionEnds } from './gateway/session-ends.js';
 import { SessionHandshake } from './gateway/session-handshake.js';
 import { SessionRegistry } from './gateway/session-registry.js';
 import { SessionRestarts } from './gateway/session-restarts.js';
+import { SessionTunnels } from './gateway/session-tunnels.js';
 import { UpgradeAuthentication } from './gateway/upgrade-authentication.js';
 import { UpgradeRouter } from './gateway/upgrade-router.js';
 import { SessionHealth } from './health/session-health.service.js';
@@ -80,6 +81,7 @@ import { StatsService } from './stats/stats.service.js';
     SessionHealth,
     SessionRegistry,
     SessionRestarts,
+    SessionTunnels,
     SiteBlueprints,
     SiteExpiry,
     SiteExpiryRepository,

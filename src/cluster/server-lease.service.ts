@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { EntityManager } from 'typeorm';
-import { Config, Db, Drain, KeyRing, notify, PeriodicTask, VERSION } from '#platform';
+import { Config, Db, Drain, KeyRing, notify, PeriodicTask, PgNotifications, VERSION } from '#platform';
 import { MasterKeys } from './master-keys/master-keys.service.js';
-import { type ServerRow, ServersRepository } from './servers.repository.js';
+import { type AgentServer, type ServerRow, ServersRepository } from './servers.repository.js';
 
 const RENEW_MS = 5000;
 const LEASE_MS = 30_000;
@@ -33,11 +34,12 @@ export class ServerLease implements OnApplicationBootstrap {
   private readonly logger = new Logger(ServerLease.name);
   private readonly endHandlers: EndHandler[] = [];
   private readonly regainedHandlers: (() => Promise<void>)[] = [];
+  private readonly agentServersHandlers: (() => void)[] = [];
   private readonly row: ServerRow;
-  private urls: string[] = [];
+  private agentServers: AgentServer[] = [];
   private load: () => number = () => 0;
-  /** Where other servers were told last that this one's tunnels are reached. */
-  private toldHopAddress = '';
+  /** Where other servers were told last that this one is reached. */
+  private told = '';
   private released = false;
   /** The lease had run out, and what hangs on it is not entered again yet. */
   private lost = false;
@@ -56,6 +58,7 @@ export class ServerLease implements OnApplicationBootstrap {
     private readonly repository: ServersRepository,
     private readonly keys: KeyRing,
     private readonly sealing: MasterKeys,
+    notifications: PgNotifications,
     drain: Drain,
   ) {
     const roles = [...config.cluster.roles];
@@ -71,6 +74,7 @@ export class ServerLease implements OnApplicationBootstrap {
       hopAddress: '',
       load: 0,
     };
+    notifications.on('server_changed', () => this.task.wake());
     drain.register('give up the lease', 'lease', () => this.release());
   }
 
@@ -84,9 +88,14 @@ export class ServerLease implements OnApplicationBootstrap {
     this.regainedHandlers.push(handler);
   }
 
+  /** Registers what happens when another process takes agents than before, or one fewer, also where its URL is the same. */
+  onAgentServers(handler: () => void): void {
+    this.agentServersHandlers.push(handler);
+  }
+
   /** Of each server process that takes agents, as of the last round: where they reach it with their tunnels (docs/tunnel.md rule 3). */
-  get agentUrls(): readonly string[] {
-    return this.urls;
+  get agentUrls(): string[] {
+    return this.agentServers.map(({ url }) => url);
   }
 
   /**
@@ -142,7 +151,7 @@ export class ServerLease implements OnApplicationBootstrap {
 
   async onApplicationBootstrap(): Promise<void> {
     await this.repository.enter(this.db.manager, this.row);
-    this.urls = await this.repository.agentUrls(this.db.manager);
+    this.agentServers = await this.repository.agentServers(this.db.manager);
     await this.sealing.settle();
     this.steadySince = performance.now();
     const server = this.host.httpAdapter.getHttpServer() as Server;
@@ -164,7 +173,7 @@ export class ServerLease implements OnApplicationBootstrap {
     await this.task.stop();
     await this.db.tx(async (tx) => {
       while (!(await this.end(tx, this.serverId, 'stopped')));
-      await this.repository.delete(tx, this.serverId);
+      await this.delete(tx, this.serverId);
     });
   }
 
@@ -176,14 +185,15 @@ export class ServerLease implements OnApplicationBootstrap {
         this.steadySince = null;
         this.lost = true;
         await this.repository.enter(this.db.manager, this.row);
+        this.told = '';
         this.logger.warn('The lease had run out and was taken again');
       }
       if (this.lost) {
         for (const regained of this.regainedHandlers) await regained();
         this.lost = false;
       }
-      await this.tellHopAddress();
-      this.urls = await this.repository.agentUrls(this.db.manager);
+      await this.tellOthers();
+      await this.readAgentServers();
       this.steadySince ??= performance.now();
       await this.endOthers(performance.now() - this.steadySince >= LEASE_MS);
     } catch (error) {
@@ -192,11 +202,20 @@ export class ServerLease implements OnApplicationBootstrap {
     }
   }
 
-  private async tellHopAddress(): Promise<void> {
-    const { hopAddress } = this.row;
-    if (this.toldHopAddress === hopAddress) return;
+  /** That this server has come, and where it is reached. */
+  private async tellOthers(): Promise<void> {
+    const { address, hopAddress } = this.row;
+    const news = `${address} ${hopAddress}`;
+    if (this.told === news) return;
     await this.db.tx((tx) => notify(tx, 'server_changed', this.serverId));
-    this.toldHopAddress = hopAddress;
+    this.told = news;
+  }
+
+  private async readAgentServers(): Promise<void> {
+    const found = await this.repository.agentServers(this.db.manager);
+    if (isDeepStrictEqual(found, this.agentServers)) return;
+    this.agentServers = found;
+    for (const handler of this.agentServersHandlers) handler();
   }
 
   private async endOthers(judgeOthers: boolean): Promise<void> {
@@ -205,12 +224,18 @@ export class ServerLease implements OnApplicationBootstrap {
         const dead = await this.repository.lockDead(tx, this.row, judgeOthers);
         if (!dead) return false;
         if (await this.end(tx, dead.serverId, 'lost')) {
-          await this.repository.delete(tx, dead.serverId);
+          await this.delete(tx, dead.serverId);
           this.logger.warn({ server: dead }, 'The lease of another server was ended');
         }
         return true;
       });
     }
+  }
+
+  /** Takes a row away, and tells the others. */
+  private async delete(tx: EntityManager, serverId: string): Promise<void> {
+    await this.repository.delete(tx, serverId);
+    await notify(tx, 'server_changed', serverId);
   }
 
   /** @returns whether nothing hangs on that lease any more. */

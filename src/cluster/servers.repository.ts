@@ -21,6 +21,12 @@ export interface ServerRow {
   masterKeys: string[];
 }
 
+/** A server that takes agents, and where they reach it with their tunnels. */
+export interface AgentServer {
+  serverId: string;
+  url: string;
+}
+
 /** Another server whose row this one may end. */
 export interface DeadServer {
   serverId: string;
@@ -67,13 +73,12 @@ export class ServersRepository {
     return row!.since;
   }
 
-  /** Of each server that takes agents, where they reach it with their tunnels. */
-  async agentUrls(em: EntityManager): Promise<string[]> {
-    const rows = await query<{ url: string }>(
+  /** The servers that take agents. */
+  agentServers(em: EntityManager): Promise<AgentServer[]> {
+    return query<AgentServer>(
       em,
-      `SELECT agent_url AS url FROM server WHERE 'agents' = ANY (roles) AND ${LIVE} ORDER BY server_id`,
+      `SELECT server_id AS "serverId", agent_url AS url FROM server WHERE 'agents' = ANY (roles) AND ${LIVE} ORDER BY server_id`,
     );
-    return rows.map((row) => row.url);
   }
 
   /**

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, request } from 'node:http';
+import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type AgentTunnel, TUNNEL } from '#contracts';
+import { TUNNEL } from '#contracts';
 import { DOORS, type Door, DoorCredential, PROXY_SECRET } from '../support/credential-doors.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { startTlsServer, type TlsServer } from '../support/device-tls.js';
@@ -31,9 +31,9 @@ function start(args: string[]): TunnelAgent {
 }
 
 /** What an edge answers for a host. */
-const fetchFrom = (port: number, host: string): Promise<string> =>
+const fetchFrom = (port: number, host: string, method = 'GET'): Promise<string> =>
   new Promise((done, failed) => {
-    const asked = request({ host: '127.0.0.1', port, agent: false, headers: { host } }, (answer) => {
+    const asked = request({ host: '127.0.0.1', port, method, agent: false, headers: { host } }, (answer) => {
       const parts: Buffer[] = [];
       answer.on('data', (part: Buffer) => parts.push(part)).on('end', () => done(Buffer.concat(parts).toString()));
     });
@@ -43,52 +43,86 @@ const connectionsOf = (metrics: string) => Number(/^gatehouse_tunnel_connections
 const metricsAt = async (port: number) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
 
 describe('an agent', () => {
-  async function startOne(databaseUrl?: string, port?: number, metricsPort?: number) {
-    const [own, metrics] = [port ?? (await freePort()), metricsPort ?? (await freePort())];
-    const env = { AGENT_URL: `http://127.0.0.1:${own}`, METRICS_PORT: String(metrics) };
-    const server = await startServer({ port: own, env, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
-    return { server, port: own, metrics, connections: async () => connectionsOf(await metricsAt(metrics)) };
-  }
+  let database: TestDatabase;
+  let fleet: TestFleet;
+  let target: Server;
+  let agent: TunnelAgent;
+  let siteId: number;
+  let first: One;
+  let second: One;
+  /** All, also those that were killed. */
+  const servers: TestServer[] = [];
+  /** What its edge answers for the site. */
+  let ask: (method?: string) => Promise<string>;
 
-  /** An agent program of a new site. */
-  async function startAgent({ root, org }: TestFleet, url: string): Promise<TunnelAgent> {
-    const made = { name: 'site', type: 'newt' };
-    const { newtId, secret } = await root.expect<Record<string, string>>('PUT', org.path('site'), made);
-    return start(['--endpoint', url, '--id', newtId!, '--secret', secret!]);
+  type One = Awaited<ReturnType<typeof startOne>>;
+  async function startOne(place?: { port: number; metrics: number }, more: Record<string, string> = {}) {
+    const { port, metrics } = place ?? { port: await freePort(), metrics: await freePort() };
+    const env = { AGENT_URL: `http://127.0.0.1:${port}`, METRICS_PORT: String(metrics), ...more };
+    const server = await startServer({ databaseUrl: database.url, port, env });
+    servers.push(server);
+    return { server, port, metrics, connections: async () => connectionsOf(await metricsAt(metrics)) };
   }
+  const oneEach = async () => (await first.connections()) === 1 && (await second.connections()) === 1;
 
-  it('has a connection to each server process, and both to one when that is the only one', async () => {
-    const first = await startOne();
-    const second = await startOne(first.server.databaseUrl);
-    const fleet = await TestFleet.create(first.server);
-    const device = await fleet.device();
-    await until(async () => {
-      const session = await fleet.connect(device);
-      const { welcome } = await session.hello({ capabilities: ['tunnel.h2'] });
-      await session.close();
-      const tunnel = welcome.data['tunnel'] as AgentTunnel;
-      expect(tunnel.connections).toBe(2);
-      return tunnel.endpoints.length === 2;
-    }, 1_000);
-    await startAgent(fleet, first.server.url);
-    await until(async () => (await first.connections()) === 1 && (await second.connections()) === 1);
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    const edgePort = await freePort();
+    first = await startOne(undefined, { EDGE_PORT: String(edgePort), BASE_DOMAIN: 'gate.example.net' });
+    fleet = await TestFleet.create(first.server);
+    const { root, org } = fleet;
+    const made = await root.expect<{ siteId: number; newtId: string; secret: string }>('PUT', org.path('site'), {
+      name: 'site',
+      type: 'newt',
+    });
+    siteId = made.siteId;
+    // Of the half minute in which a connection is moved it draws the first seconds.
+    agent = new TunnelAgent(['--endpoint', first.server.url, '--id', made.newtId, '--secret', made.secret], {}, 0.05);
+    agent.start();
+    target = createServer((_request, response) => response.end('here'));
+    await new Promise<void>((done) => target.listen(0, '127.0.0.1', done));
+    const { host, resourceId } = await publicResource(root, org, 'app');
+    const { port } = target.address() as AddressInfo;
+    await root.expect('PUT', `/resource/${resourceId}/target`, { siteId, ip: '127.0.0.1', port, method: 'http' });
+    ask = (method) => fetchFrom(edgePort, host, method);
+  });
+  afterAll(async () => {
+    await agent?.remove();
+    for (const server of servers) await server.stop();
+    await database?.drop();
+    target?.close();
+    target?.closeAllConnections();
+  });
+
+  it('has both connections to the only server process, and one to each when another comes, without a request failing', async () => {
+    await until(async () => (await first.connections()) === 2 && (await ask()) === 'here');
+    const answers = new Set<string>();
+    let over = false;
+    const loops = ['GET', 'POST'].map(async (method) => {
+      while (!over) answers.add(await ask(method));
+    });
+    second = await startOne();
+    await until(oneEach);
+    over = true;
+    await Promise.all(loops);
+    expect([...answers]).toEqual(['here']);
+    const { sessions } = await fleet.root.expect<{ sessions: unknown[] }>('GET', `/site/${siteId}/sessions`);
+    expect(sessions).toHaveLength(1);
+  });
+
+  it('has both to the one that is left, and one to each when the other is back', async () => {
     await second.server.kill();
     await until(async () => (await first.connections()) === 2);
-    await second.server.stop();
-    await first.server.stop();
+    // The endpoints read as before, and the process is another.
+    second = await startOne(second);
+    await until(oneEach);
   });
 
   it('comes back with all its connections after the server was killed', async () => {
-    const database = await createTestDatabase();
-    const before = await startOne(database.url);
-    await startAgent(await TestFleet.create(before.server), before.server.url);
-    await until(async () => (await before.connections()) === 2);
-    await before.server.kill();
-    const after = await startOne(database.url, before.port, before.metrics);
-    await until(async () => (await after.connections()) === 2);
-    await after.server.stop();
-    await before.server.stop();
-    await database.drop();
+    await second.server.stop();
+    await first.server.kill();
+    first = await startOne(first);
+    await until(async () => (await first.connections()) === 2);
   });
 });
 

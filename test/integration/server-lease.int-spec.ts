@@ -2,9 +2,11 @@ import 'reflect-metadata';
 import { randomUUID } from 'node:crypto';
 import type { EntityManager } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { execute, VERSION } from '#platform';
+import type { AgentTunnel } from '#contracts';
+import { execute, PgNotifications, VERSION } from '#platform';
 import { ServerLease } from '../../src/cluster/index.js';
 import { ServersRepository } from '../../src/cluster/servers.repository.js';
+import { deviceToken, newHardwareId, provision, TestOrg } from '../support/api.js';
 import { startApp } from '../support/app.js';
 import { until } from '../support/server.js';
 import { TestSession } from '../support/session.js';
@@ -93,6 +95,55 @@ describe('the row of a server', () => {
     await other.close();
     expect(await rowOf(lease.serverId)).toBeDefined();
     await app.sql('DELETE FROM server WHERE server_id = $1', [lease.serverId]);
+  });
+});
+
+describe('a server that comes or goes', () => {
+  it('is known to others by a notice, and to agents that open tunnels', async () => {
+    const look = () => app.sql(`SELECT pg_notify('server_changed', '')`);
+    await look();
+    await until(() => app.get(ServerLease).agentUrls.length === 1);
+    const notices: string[] = [];
+    app.get(PgNotifications).on('server_changed', (serverId) => notices.push(serverId));
+    const org = await TestOrg.create(app.root);
+    const key = await org.key({ approveNewSites: true });
+    const connect = async (capabilities: string[]) => {
+      const claim = { provision_key: key.siteProvisioningKey, hardware_id: newHardwareId() };
+      const { body } = await deviceToken(app.root.url, (await provision(app.root.url, claim)).body.api_key);
+      const session = await TestSession.connect(`${app.root.url.replace('http', 'ws')}/api/v1/ws`, body.data.token);
+      return { session, tunnel: (await session.hello({ capabilities })).welcome.data['tunnel'] as AgentTunnel };
+    };
+    const [{ session, tunnel }, without] = [await connect(['tunnel.h2']), await connect([])];
+    expect([tunnel, without.tunnel]).toEqual([{ connections: 2, endpoints: [''] }, undefined]);
+    const told = () =>
+      session.received.flatMap(({ type, data }) => (type === 'agent/tunnel' ? [(data as AgentTunnel).endpoints] : []));
+    const other = await startApp(app.database.url, { AGENT_URL: 'http://other.test' });
+    const { serverId } = other.app.get(ServerLease);
+    await until(() => told().length === 1);
+    expect(new Set(told()[0])).toEqual(new Set(['', 'http://other.test']));
+    await until(() => notices.includes(serverId));
+    notices.splice(0);
+    await other.close();
+    await until(() => told().length === 2 && notices.includes(serverId));
+    expect(told()[1]).toEqual(['']);
+    // Another one at the place of the first is another process.
+    const renamed = await app.db.tx(async (tx) => {
+      const [from, to] = [await insert(tx, 0, 1_000), randomUUID()];
+      await execute(tx, `UPDATE server SET roles = '{agents}', agent_url = '' WHERE server_id = $1`, [from]);
+      return [from, to] as const;
+    });
+    await look();
+    await until(() => told().length === 3);
+    await app.sql('UPDATE server SET server_id = $2 WHERE server_id = $1', [...renamed]);
+    await look();
+    await until(() => told().length === 4);
+    expect(told().slice(2)).toEqual([
+      ['', ''],
+      ['', ''],
+    ]);
+    expect(without.session.received.map(({ type }) => type)).not.toContain('agent/tunnel');
+    await app.sql('DELETE FROM server WHERE server_id = $1', [renamed[1]]);
+    await Promise.all([session.close(), without.session.close()]);
   });
 });
 

@@ -49,14 +49,17 @@ export class TunnelAgent {
   readonly folder = mkdtempSync(join(tmpdir(), 'gatehouse-tunnel-'));
   private program: Program | undefined;
 
+  /** @param random what it draws at random, from 0 to 1; absent: anything */
   constructor(
     private readonly args: string[],
     private readonly env: Record<string, string> = {},
+    private readonly random?: number,
   ) {}
 
   start(): void {
     this.program = startAgentProgram(this.args, {
       env: { HOME: this.folder, CONFIG_FILE: join(this.folder, 'config.json'), LOG_LEVEL: 'DEBUG', ...this.env },
+      ...(this.random === undefined ? {} : { preload: `data:text/javascript,Math.random = () => ${this.random}` }),
     });
   }
 

@@ -13,7 +13,7 @@ import { clientOptions, DatabaseClient, DatabaseUrlError } from './database-clie
  * job_due: a job can begin or go on (payload: job id).
  * health_changed: targets of these public resources are healthy or not any more (payload: up to 400 ids, as JSON).
  * site_restart: the agent of a site is to connect again (payload: site id).
- * server_changed: a server process has come (payload: its id).
+ * server_changed: a server process has come, is reached elsewhere, or has gone (payload: its id).
  */
 const CHANNELS = [
   'site_changed',

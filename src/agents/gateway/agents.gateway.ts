@@ -8,8 +8,7 @@ import {
   type AgentWelcome,
   PROTOCOL,
 } from '#contracts';
-import { Config, siteBundleKey } from '#platform';
-import { ServerLease } from '../../cluster/index.js';
+import { siteBundleKey } from '#platform';
 import { SERVER_VERSION } from '../agents.service.js';
 import { SiteBlueprints } from '../blueprints/site-blueprints.service.js';
 import { SessionBundles } from '../bundles/session-bundles.service.js';
@@ -37,6 +36,7 @@ import {
   NewtRegister,
 } from './messages.js';
 import type { Session } from './session.js';
+import { SessionTunnels } from './session-tunnels.js';
 
 /** What a newt reports and nobody here uses yet. The WireGuard side will take its types out of this list. */
 export const QUIET = [
@@ -49,7 +49,6 @@ export const QUIET = [
   'ws/round-trip/complete',
 ];
 
-const OPENS_TUNNELS: AgentCapability = 'tunnel.h2';
 const TAKES_BUNDLES: AgentCapability = 'bundles';
 const TAKES_CREDENTIALS: AgentCapability = 'credentials';
 
@@ -63,8 +62,7 @@ export class AgentsGateway {
     private readonly bundles: SessionBundles,
     private readonly newts: NewtsService,
     private readonly health: SessionHealth,
-    private readonly config: Config,
-    private readonly servers: ServerLease,
+    private readonly tunnels: SessionTunnels,
     dispatch: MessageDispatch,
   ) {
     dispatch.acceptQuietly(QUIET);
@@ -97,17 +95,10 @@ export class AgentsGateway {
       serverVersion: SERVER_VERSION,
       heartbeatSeconds: AGENT_LIMITS.heartbeatSeconds,
       ...(session.takesLabels ? {} : { dockerSocketEnabled: false }),
-      ...this.tunnelFor(hello),
+      ...this.tunnels.begin(session, hello.capabilities),
     };
     session.send(AGENT_MESSAGE.welcome, welcome);
     this.delivery.sendState(session);
-  }
-
-  /** What an agent that opens tunnels is to keep (docs/tunnel.md rule 3). */
-  private tunnelFor({ capabilities }: Hello): Pick<AgentWelcome, 'tunnel'> {
-    const connections = this.config.tunnels.perAgent;
-    if (connections === 0 || !capabilities?.includes(OPENS_TUNNELS)) return {};
-    return { tunnel: { connections, endpoints: [...this.servers.agentUrls] } };
   }
 
   @SubscribeMessage(AGENT_MESSAGE.applied)

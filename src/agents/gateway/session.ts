@@ -61,6 +61,8 @@ export class Session {
   claiming = false;
   /** A message has arrived. */
   heard = false;
+  /** It said in its hello that it opens tunnels. */
+  opensTunnels = false;
   /** It said in its hello that it takes `agent/credential`. */
   takesCredentials = false;
   /** The request for another credential that it was last offered one for. */

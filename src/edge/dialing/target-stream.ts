@@ -20,7 +20,7 @@ export interface TargetStream {
   readonly duplex: Duplex;
   /** Resolves once there is a connection to the target. @throws ConnectRefusal */
   readonly opened: Promise<void>;
-  /** Whether nothing has ended or broken it. */
+  /** Whether another exchange may begin on it: nothing has ended or broken it, and its way is not being given up. */
   readonly isOpen: boolean;
   /** Once it is closed: whether the target ended it in order, rather than by breaking it. */
   readonly endedInOrder: boolean;
@@ -40,7 +40,7 @@ export interface TargetFlow {
   close(): void;
 }
 
-/** There was no connection: why; `gone` where the way to the site was lost before an answer, `not_here` where it led to who has no tunnel of the site. */
+/** There was no connection: why; `gone` where the way to the site was lost before an answer, `not_here` where it led to who has no tunnel of the site, or was giving it up. */
 export class ConnectRefusal extends Error {
   constructor(readonly code: TunnelError | 'gone' | 'not_here') {
     super(`There was no connection: ${code}`);

@@ -51,8 +51,7 @@ export class TargetLink {
   release(): void {
     this.user = undefined;
     this.used = true;
-    const { duplex } = this.stream;
-    if (duplex.isPaused()) duplex.resume();
+    this.stream.duplex.resume();
   }
 
   /** Gives the stream up. */

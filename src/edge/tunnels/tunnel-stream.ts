@@ -3,7 +3,7 @@ import { CapsuleReader, datagramCapsule, TUNNEL_ERRORS, TUNNEL_FIELD, type Tunne
 import { ConnectRefusal, type StreamTarget, type TargetFlow, type TargetStream } from '../dialing/target-stream.js';
 import { type Budget, GHOST_MS } from './bounds.js';
 
-const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = http2.constants;
+const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.constants;
 
 /** An agent gives up after five seconds, and says so. */
 const OPEN_MS = 10_000;
@@ -41,7 +41,8 @@ export class TunnelStream implements TargetStream {
       });
       duplex.once('close', () => {
         clearTimeout(timer);
-        refused(new ConnectRefusal('gone'));
+        // An agent that was leaving has not looked at it (RFC 9113 §8.7).
+        refused(new ConnectRefusal(duplex.rstCode === NGHTTP2_REFUSED_STREAM ? 'not_here' : 'gone'));
       });
     });
     // Who opens it may have gone before it is known.
@@ -49,6 +50,11 @@ export class TunnelStream implements TargetStream {
   }
 
   get isOpen(): boolean {
+    return this.isWhole && this.duplex.session?.closed === false;
+  }
+
+  /** As `isOpen`, also on a connection that takes no more streams. */
+  get isWhole(): boolean {
     const { duplex } = this;
     return this.abandonedAt === undefined && !duplex.destroyed && !duplex.readableEnded && duplex.writable;
   }
@@ -115,7 +121,7 @@ export class DatagramFlow implements TargetFlow {
   }
 
   get isOpen(): boolean {
-    return this.stream.isOpen;
+    return this.stream.isWhole;
   }
 
   send(payload: Uint8Array): void {

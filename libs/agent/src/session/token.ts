@@ -28,7 +28,7 @@ export class CredentialRefused extends AgentExit {
  * @throws CredentialRefused; NetworkFailure; AgentExit 78 when the server does not accept the credential's form
  */
 export async function tokenOnce(
-  { log, signal }: AgentContext,
+  { log, signal }: Pick<AgentContext, 'log' | 'signal'>,
   link: ServerLink,
   { id, secret, certificate }: Credential,
 ): Promise<string> {

@@ -20,6 +20,9 @@ export type Dialed = {
   bytesRead(): number;
 };
 
+/** @see dial */
+export type Dial = typeof dial;
+
 /** The server itself has said no: trying the other transport is of no use. */
 export class TunnelRefused extends Error {
   constructor(
