@@ -25,6 +25,7 @@ export class LinkPool {
       links!.pop();
       if (links!.length === 0) this.idle.delete(key);
       if (last.isOpen) return last;
+      last.drop();
     }
     return undefined;
   }
