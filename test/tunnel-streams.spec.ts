@@ -250,6 +250,8 @@ describe('a stream', () => {
     expect([connection.isUsable, await refusal(echo)]).toEqual([true, 'not_here']);
     expect([connection.isUsable, await refusal(echo)]).toEqual([false, 'gone']);
     expect(pool.take('key')).toBeUndefined();
+    // With its last stream it ends.
+    expect(await connection.closed).toBe('closed');
   });
 
   it('of UDP carries datagrams, each whole', async () => {
