@@ -56,3 +56,11 @@ it('one that refuses is away at once, and one that ends connections only while i
   await until(() => health.check());
   expect(health.isAway).toBe(false);
 });
+
+it('one that ended its connections and takes new ones was never away', async () => {
+  expect(await health.check()).toBe(true);
+  await proxy.cut();
+  await proxy.restore();
+  expect(await health.check()).toBe(true);
+  expect(health.isAway).toBe(false);
+});

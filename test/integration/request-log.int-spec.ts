@@ -118,6 +118,8 @@ describe('a request', () => {
     expect(await rowsOf('/away')).toEqual([]);
     await proxy.restore();
     await until(async () => (await rowsOf('/away')).length === 5000);
+    // Until it has been asked again whether PostgreSQL is back, requests are refused.
+    await until(async () => (await server.root.get(org.path('sites'))).status === 200);
   });
 });
 

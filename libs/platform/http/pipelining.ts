@@ -12,26 +12,33 @@ const WAITING = 64;
 export function answerInTurn(server: Server): void {
   const handlers = server.listeners('request') as RequestListener[];
   server.removeAllListeners('request');
-  /** An entry while a request of the connection is being answered: those behind it. */
-  const waiting = new WeakMap<Socket, [IncomingMessage, ServerResponse][]>();
+  const connections = new WeakMap<Socket, Turns>();
 
-  const begin = (request: IncomingMessage, response: ServerResponse): void => {
-    response.once('close', () => setImmediate(next, request.socket));
+  const begin = (turns: Turns, request: IncomingMessage, response: ServerResponse): void => {
+    turns.busy = true;
+    response.on('close', () => {
+      if (turns.behind.length > 0) setImmediate(next, turns, request.socket);
+      else turns.busy = false;
+    });
     for (const handler of handlers) void handler.call(server, request, response);
   };
-  const next = (socket: Socket): void => {
-    const [first] = waiting.get(socket)?.splice(0, 1) ?? [];
-    if (first && !socket.destroyed) begin(...first);
-    else waiting.delete(socket);
+  const next = (turns: Turns, socket: Socket): void => {
+    const [first] = turns.behind.splice(0, 1);
+    if (first && !socket.destroyed) begin(turns, ...first);
   };
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
-    const behind = waiting.get(socket);
-    if (!behind) {
-      waiting.set(socket, []);
-      begin(request, response);
-    } else if (behind.length < WAITING) behind.push([request, response]);
+    let turns = connections.get(socket);
+    if (!turns) connections.set(socket, (turns = { busy: false, behind: [] }));
+    if (!turns.busy) begin(turns, request, response);
+    else if (turns.behind.length < WAITING) turns.behind.push([request, response]);
     // What is left of the packet is still handed on, and dropped here.
     else socket.destroy();
   });
+}
+
+/** The requests of a connection: whether one is being answered, and those behind it. */
+interface Turns {
+  busy: boolean;
+  behind: [IncomingMessage, ServerResponse][];
 }

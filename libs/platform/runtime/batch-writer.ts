@@ -26,6 +26,8 @@ export class BatchWriter<Row> {
   private readonly logger: Logger;
   private readonly task: PeriodicTask;
   private rows: Row[] = [];
+  /** Of each row, where `room` says it. */
+  private sizes: number[] = [];
   private bytes = 0;
   private dropped = 0;
 
@@ -62,6 +64,7 @@ export class BatchWriter<Row> {
       return false;
     }
     this.rows.push(row);
+    if (room) this.sizes.push(bytes);
     this.bytes += bytes;
     // Once: while PostgreSQL is away the rows beyond a batch wait for the next try.
     this.task.wake(this.rows.length === batch ? 0 : everyMs);
@@ -99,7 +102,6 @@ export class BatchWriter<Row> {
       this.logger.error({ err: error, count: rows.length }, this.options.failure);
     }
     this.rows = this.rows.slice(rows.length);
-    const { room } = this.options;
-    if (room) for (const row of rows) this.bytes -= room.of(row);
+    for (const bytes of this.sizes.splice(0, rows.length)) this.bytes -= bytes;
   }
 }

@@ -66,22 +66,34 @@ export class RequestLog implements OnModuleInit {
   }
 }
 
+/** Field by field: this is done for each request, and a spread costs ten times as much. */
 function rowOf(entry: RequestEntry, orgId: string, resourceId: number): LoggedRequest {
   const { path, query } = maskedPath(entry.path);
   const { user, code, userAgent } = entry;
   return {
-    ...entry,
-    orgId,
-    resourceId,
+    time: entry.time,
     requestId: clipped(entry.requestId, MOST.requestId),
+    resourceId,
+    orgId,
     host: clipped(entry.host, MOST.host),
     method: clipped(entry.method, MOST.method),
     path: clipped(path, MOST.path),
     query: query && clipped(query, MOST.query),
+    scheme: entry.scheme,
+    status: entry.status,
     code: code && clipped(code, MOST.code),
     allowed: isAllowed(entry),
+    bytesIn: entry.bytesIn,
+    bytesOut: entry.bytesOut,
+    durationMs: entry.durationMs,
+    address: entry.address,
     user: user && { id: clipped(user.id, MOST.name), name: clipped(user.name, MOST.name) },
+    decidedBy: entry.decidedBy,
+    targetId: entry.targetId,
+    siteId: entry.siteId,
     userAgent: userAgent && clipped(userAgent, MOST.userAgent),
+    tls: entry.tls,
+    country: entry.country,
   };
 }
 

@@ -62,25 +62,21 @@ export class TrafficCounters implements OnModuleInit {
   /** Of a resource that is no HTTP, at any time while it goes through. */
   add(traffic: Traffic): void {
     this.addSite(traffic);
-    this.addHour({ ...traffic, hour: hourOf(Date.now()), country: '', ...NO_REQUESTS });
+    const sum = this.hourOf(traffic.orgId, traffic.resourceId, Date.now(), '');
+    if (sum) addBytes(sum, traffic);
   }
 
   /** Of a request that is over. */
   addRequest(request: LoggedRequest): void {
-    const { orgId, resourceId, bytesIn, bytesOut, status } = request;
+    const { orgId, resourceId, time, country, status } = request;
     this.addSite(request);
-    this.addHour({
-      orgId,
-      resourceId,
-      hour: hourOf(request.time),
-      country: request.country ?? '',
-      requests: 1,
-      blocked: request.allowed ? 0 : 1,
-      clientErrors: status >= 400 && status < 500 ? 1 : 0,
-      serverErrors: status >= 500 ? 1 : 0,
-      bytesIn,
-      bytesOut,
-    });
+    const sum = this.hourOf(orgId, resourceId, time, country ?? '');
+    if (!sum) return;
+    sum.requests++;
+    if (!request.allowed) sum.blocked++;
+    if (status >= 500) sum.serverErrors++;
+    else if (status >= 400) sum.clientErrors++;
+    addBytes(sum, request);
   }
 
   private get waiting(): number {
@@ -96,11 +92,22 @@ export class TrafficCounters implements OnModuleInit {
     } else if (this.hasRoom()) this.sites.set(siteId, { siteId, bytesIn, bytesOut });
   }
 
+  /** The sums of a resource and a country in the hour of a moment; undefined where there is no room for more. */
+  private hourOf(orgId: string, resourceId: number, time: number, country: string): TrafficHour | undefined {
+    const hour = time - (time % HOUR_MS);
+    const key = `${resourceId} ${hour} ${country} ${orgId}`;
+    let sum = this.hours.get(key);
+    if (!sum && this.hasRoom()) {
+      sum = { orgId, resourceId, hour, country, ...NOTHING };
+      this.hours.set(key, sum);
+    }
+    return sum;
+  }
+
+  /** What could not be written. */
   private addHour(hour: TrafficHour): void {
-    const key = `${hour.resourceId} ${hour.hour} ${hour.country} ${hour.orgId}`;
-    const sum = this.hours.get(key);
+    const sum = this.hourOf(hour.orgId, hour.resourceId, hour.hour, hour.country);
     if (sum) for (const name of SUMMED) sum[name] += hour[name];
-    else if (this.hasRoom()) this.hours.set(key, hour);
   }
 
   private hasRoom(): boolean {
@@ -137,7 +144,10 @@ export class TrafficCounters implements OnModuleInit {
   }
 }
 
-const NO_REQUESTS = { requests: 0, blocked: 0, clientErrors: 0, serverErrors: 0 };
-const SUMMED = ['requests', 'blocked', 'clientErrors', 'serverErrors', 'bytesIn', 'bytesOut'] as const;
+function addBytes(sum: TrafficHour, { bytesIn, bytesOut }: Pick<Traffic, 'bytesIn' | 'bytesOut'>): void {
+  sum.bytesIn += bytesIn;
+  sum.bytesOut += bytesOut;
+}
 
-const hourOf = (time: number): number => time - (time % HOUR_MS);
+const NOTHING = { requests: 0, blocked: 0, clientErrors: 0, serverErrors: 0, bytesIn: 0, bytesOut: 0 };
+const SUMMED = Object.keys(NOTHING) as (keyof typeof NOTHING)[];

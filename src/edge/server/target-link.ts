@@ -51,7 +51,8 @@ export class TargetLink {
   release(): void {
     this.user = undefined;
     this.used = true;
-    this.stream.duplex.resume();
+    const { duplex } = this.stream;
+    if (duplex.isPaused()) duplex.resume();
   }
 
   /** Gives the stream up. */
