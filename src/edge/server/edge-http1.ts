@@ -62,7 +62,18 @@ export function createEdgeHttp1(handler: EdgeHandler): Server {
     takeWebsocket(handler, request, socket, head, key);
   });
   server.on('clientError', refuseUnreadable);
+  server.on('connection', keepPaused);
   return server;
+}
+
+/**
+ * A socket that is resumed and paused again within one turn is read on by node:http all the same, and no later pause stops it: a body whose target
+ * is slower than its visitor would come to be in memory as a whole.
+ */
+function keepPaused(socket: Socket): void {
+  socket.on('resume', () => {
+    if (socket.readableFlowing === false) socket.emit('pause');
+  });
 }
 
 function bodyOf(request: IncomingMessage): RequestBody | undefined {
