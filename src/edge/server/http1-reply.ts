@@ -8,6 +8,7 @@ import type { Reply } from './reply.js';
 /** An answer over HTTP/1.1 or 1.0. */
 export class Http1Reply implements Reply {
   bytes = 0;
+  private hasLength = false;
 
   constructor(private readonly response: ServerResponse) {
     response.on('error', () => undefined);
@@ -31,9 +32,10 @@ export class Http1Reply implements Reply {
     response.socket.write(`${text}\r\n`, 'latin1');
   }
 
-  head(status: number, reason: string, fields: Fields): void {
+  head(status: number, reason: string, fields: Fields, length: number | undefined): void {
     const { response } = this;
     if (response.destroyed || response.headersSent) return;
+    this.hasLength = length !== undefined;
     response.sendDate = true;
     response.writeHead(status, reason === '' ? undefined : reason, fields);
   }
@@ -51,10 +53,15 @@ export class Http1Reply implements Reply {
   }
 
   cut(): void {
-    const { socket } = this.response;
-    // What ends by the end of the connection would look whole after an orderly one.
-    if (socket && socket.constructor === Socket && !socket.destroyed) socket.resetAndDestroy();
-    else this.response.destroy();
+    const { response, hasLength } = this;
+    const { socket } = response;
+    if (!socket) return void response.destroy();
+    // What was written before leaves, which a reset may overtake.
+    while (socket.writableCorked > 0) socket.uncork();
+    // Without a length and chunks the end of the connection says that it is whole.
+    const looksWhole = !hasLength && !response.chunkedEncoding;
+    if (looksWhole && socket.constructor === Socket && !socket.destroyed) socket.resetAndDestroy();
+    else response.destroy();
   }
 
   listen(drained: () => void, gone: () => void): void {
