@@ -12,6 +12,8 @@ export const MAX_HEADER_BYTES = 32_768;
 const MAX_PAIRS = 101;
 const WINDOW = 256 * 1024;
 const CONNECTION_WINDOW = 4 * 1024 * 1024;
+/** What is said by who was asked for no larger frames (RFC 9113 §4.2): longer is another protocol. */
+const MAX_FRAME = 16_384;
 /** Frames that carry nothing of an answer: servers of gRPC send a PING for each round trip while they measure. */
 const IDLE_FRAMES_PER_SECOND = 1_000;
 
@@ -105,6 +107,8 @@ export class TargetSession {
   }
 
   private count({ type, flags, streamId, length }: Frame): void {
+    // nghttp2 stops to read for good there, and node may have what is under way wait for an answer.
+    if (length > MAX_FRAME) return this.drop();
     if (type === DATA || type === HEADERS) {
       if ((flags & END_STREAM) !== 0 && this.isOpen(streamId)) this.ended.add(streamId);
       if (length > 0 || (flags & END_STREAM) !== 0) return;
