@@ -1,5 +1,6 @@
 // `npm run check`: form and lint (Biome), then the types of everything that is written by hand. `npm test` begins with it.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { setUp } from './setup.mjs';
@@ -19,17 +20,24 @@ const STEPS = [
   ['Types of scripts', 'node_modules/typescript/bin/tsc', ['-p', 'tsconfig.scripts.json']],
 ];
 
-/** Runs every step, with its output on the terminal. Returns false when one of them found something. */
-export function check() {
-  return STEPS.map(([what, program, args]) => {
-    const { status } = spawnSync(process.execPath, [program, ...args], { stdio: 'inherit' });
-    if (status !== 0) console.log(`${what}: not as it should be. \`npm run format\` mends what is only form.`);
-    return status === 0;
-  }).every(Boolean);
+/** Runs the steps beside each other; each prints what it found when it is over. Resolves with false when one found something. */
+export async function check() {
+  return (await Promise.all(STEPS.map(passes))).every(Boolean);
+}
+
+/** @param {[what: string, program: string, args: string[]]} step */
+async function passes([what, program, args]) {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
+  const [status] = await once(child, 'close');
+  if (status !== 0) output += `${what}: not as it should be. \`npm run format\` mends what is only form.\n`;
+  process.stdout.write(output);
+  return status === 0;
 }
 
 const [, started] = process.argv;
 if (started && realpathSync(started) === fileURLToPath(import.meta.url)) {
   await setUp();
-  process.exitCode = check() ? 0 : 1;
+  process.exitCode = (await check()) ? 0 : 1;
 }

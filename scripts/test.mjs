@@ -8,7 +8,7 @@ import { check } from './check.mjs';
 import { setUp } from './setup.mjs';
 
 await setUp();
-if (process.argv.length === 2 && !check()) {
+if (process.argv.length === 2 && !(await check())) {
   console.log('0 passed, 1 failed');
   process.exit(1);
 }
