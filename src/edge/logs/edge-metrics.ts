@@ -17,6 +17,7 @@ const seconds = new Histogram({
   help: 'Time from a request for a public resource to the end of its answer',
   buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
 });
+
 /** Measures a request, whoseever it is. */
 export function measure({ status, code, durationMs }: RequestEntry): void {
   const hundreds = Math.floor(status / 100);

@@ -116,7 +116,7 @@ const ADD_TRAFFIC = `INSERT INTO traffic_hour AS t (org_uid, ${given(TRAFFIC)}) 
     .map(([name]) => `${name} = t.${name} + excluded.${name}`)
     .join(', ')}`;
 
-/** Arrays as PostgreSQL reads them: the driver makes the same at twenty times the price, and there are some for each request. */
+/** Arrays as PostgreSQL reads them: the driver makes the same at ten times the price or more, and there are some for each request. */
 function arraysOf<Row>(columns: Column<Row>[], rows: readonly Row[]): string[] {
   return columns.map(([, , of]) => {
     let text = '';

@@ -66,7 +66,7 @@ export class RequestLog implements OnModuleInit {
   }
 }
 
-/** Field by field: this is done for each request, and a spread costs ten times as much. */
+/** Field by field rather than by a spread, which showed in profiles: this is done for each request. */
 function rowOf(entry: RequestEntry, orgId: string, resourceId: number): LoggedRequest {
   const { path, query } = maskedPath(entry.path);
   const { user, code, userAgent } = entry;

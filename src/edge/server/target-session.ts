@@ -12,7 +12,7 @@ export const MAX_HEADER_BYTES = 32_768;
 const MAX_PAIRS = 101;
 const WINDOW = 256 * 1024;
 const CONNECTION_WINDOW = 4 * 1024 * 1024;
-/** What is said by who was asked for no larger frames (RFC 9113 §4.2): longer is another protocol. */
+/** Payload of a frame, of who was not told that more is taken (RFC 9113 §4.2). */
 const MAX_FRAME = 16_384;
 /** Frames that carry nothing of an answer: servers of gRPC send a PING for each round trip while they measure. */
 const IDLE_FRAMES_PER_SECOND = 1_000;
@@ -107,7 +107,7 @@ export class TargetSession {
   }
 
   private count({ type, flags, streamId, length }: Frame): void {
-    // nghttp2 stops to read for good there, and node may have what is under way wait for an answer.
+    // An error of the whole connection: nothing that follows can be read.
     if (length > MAX_FRAME) return this.drop();
     if (type === DATA || type === HEADERS) {
       if ((flags & END_STREAM) !== 0 && this.isOpen(streamId)) this.ended.add(streamId);
