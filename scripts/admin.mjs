@@ -4,4 +4,4 @@ import { help, setUp } from './setup.mjs';
 
 help(readFileSync(new URL('../src/first-run/admin-usage.txt', import.meta.url), 'utf8').trimEnd());
 await setUp();
-await import(new URL('../dist/src/admin.js', import.meta.url).href);
+await import(new URL('../dist/server/admin.js', import.meta.url).href);

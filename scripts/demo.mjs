@@ -45,7 +45,7 @@ try {
 async function main() {
   say('A server with an empty database');
   const started = Date.now();
-  const server = run('server', [join(root, 'dist/src/main.js')], {
+  const server = run('server', [join(root, 'dist/server/main.js')], {
     PORT: String(port),
     EDGE_PORT: String(edgePort),
     HOST: '127.0.0.1',

@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gatehouse-openapi-'));
 // PostgreSQL does not run as root; under root it is another account that must get through.
 chmodSync(folder, 0o711);
 const port = 10_000 + Math.floor(Math.random() * 22_000);
-const server = spawn(process.execPath, [join(root, 'dist/src/main.js')], {
+const server = spawn(process.execPath, [join(root, 'dist/server/main.js')], {
   env: {
     PATH: process.env.PATH,
     HOST: '127.0.0.1',

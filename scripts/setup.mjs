@@ -25,9 +25,16 @@ const PRODUCTS = [
       'libs/document',
       'libs/platform',
     ],
-    files: ['nest-cli.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/build-agent.mjs'],
+    files: [
+      'nest-cli.json',
+      'tsconfig.json',
+      'tsconfig.build.json',
+      'scripts/build-server.mjs',
+      'scripts/build-agent.mjs',
+    ],
     steps: [
       ['Building the server', 'about a minute', 'node_modules/@nestjs/cli/bin/nest.js', 'build'],
+      ['Bundling the server', 'a few seconds', 'scripts/build-server.mjs'],
       ['Building the agent', 'a few seconds', 'scripts/build-agent.mjs'],
     ],
   },

@@ -10,7 +10,7 @@ checkNode();
 await checkPlace();
 await setUp();
 stopWithNpm();
-await import(new URL('../dist/src/main.js', import.meta.url).href);
+await import(new URL('../dist/server/main.js', import.meta.url).href);
 
 /** What the server itself would refuse to start for, told before minutes are spent on packages and a build. */
 async function checkPlace() {

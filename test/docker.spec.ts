@@ -44,7 +44,7 @@ describe('the image of the server', () => {
   it('has the admin command and the health check, which the context brings', () => {
     expect(copied).toContainEqual({ from: undefined, sources: ['docker/admin'], target: '/usr/local/bin/' });
     expect(statSync(path('docker/admin')).mode & 0o111).toBe(0o111);
-    expect(read('docker/admin')).toMatch(/^#!\/bin\/sh\n(#.*\n)*exec node \/app\/dist\/src\/admin\.js "\$@"\n$/);
+    expect(read('docker/admin')).toMatch(/^#!\/bin\/sh\n(#.*\n)*exec node \/app\/dist\/server\/admin\.js "\$@"\n$/);
     expect(copied).toContainEqual({ from: undefined, sources: ['docker/healthcheck.mjs'], target: 'docker/' });
     expect(lines.find((line) => line.startsWith('HEALTHCHECK'))).toMatch(/CMD \["node", "docker\/healthcheck\.mjs"\]$/);
     for (const { from, sources } of copied)

@@ -26,7 +26,7 @@ import {
   until,
 } from '../support/server.js';
 
-const program = fileURLToPath(new URL('../../dist/src/admin.js', import.meta.url));
+const program = fileURLToPath(new URL('../../dist/server/admin.js', import.meta.url));
 let folder: string;
 let server: TestServer;
 

@@ -92,7 +92,7 @@ describe('its assets', () => {
     for (const path of [
       '/assets/..%2findex.html',
       '/assets/%2e%2e/index.html',
-      '/assets/../../src/main.js',
+      '/assets/../../server/main.js',
       '/assets/',
     ])
       expect([path, (await rawGet(server.url + path, {})).status]).toEqual([path, expect.toBeOneOf([403, 404])]);

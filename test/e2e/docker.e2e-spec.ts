@@ -82,7 +82,7 @@ it('the server takes a password of any characters from PGPASSWORD, beside a URL 
 });
 
 it('the admin command of the image says what there is, touching nothing', async () => {
-  const { code, stdout, stderr } = await run('dist/src/admin.js', {}, '--help');
+  const { code, stdout, stderr } = await run('dist/server/admin.js', {}, '--help');
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toContain('root-key create');
 });

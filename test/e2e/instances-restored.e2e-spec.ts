@@ -134,7 +134,7 @@ it('instances go on when the files of the database are put back, and a new epoch
       rmSync(data, { recursive: true });
       execFileSync('cp', ['-a', backup, data]);
       const env = { PATH, DATA_DIR: data, MASTER_KEY: TEST_MASTER_KEY };
-      execFileSync(process.execPath, [join(repository, 'dist/src/admin.js'), 'new-epoch'], { cwd: folder, env });
+      execFileSync(process.execPath, [join(repository, 'dist/server/admin.js'), 'new-epoch'], { cwd: folder, env });
       return 'embedded';
     },
   );

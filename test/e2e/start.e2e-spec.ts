@@ -35,7 +35,7 @@ import {
   until,
 } from '../support/server.js';
 
-const main = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url));
 const servers: TestServer[] = [];
 const databases: TestDatabase[] = [];
 let folder: string;

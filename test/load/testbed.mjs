@@ -166,7 +166,7 @@ export class Testbed {
   async server(databaseUrl, { env = {}, nodeArgs = [], gcReport, port: given, tls = false } = {}) {
     const port = given ?? (await freePort());
     const probe = gcReport ? ['--expose-gc', '--import', path.join(here, 'gc-probe.mjs')] : [];
-    const child = this.node(path.join(repository, 'dist/src/main.js'), [], {
+    const child = this.node(path.join(repository, 'dist/server/main.js'), [], {
       nodeArgs: [...SERVER_ARGS, ...probe, ...nodeArgs],
       env: {
         HOST: '127.0.0.1',

@@ -12,7 +12,7 @@ import { freePort } from '../load/testbed.mjs';
 import { anotherServer, ready } from './servers.mjs';
 
 const AGENT = fileURLToPath(new URL('../../dist/agent/gatehouse-agent.mjs', import.meta.url));
-const ADMIN = fileURLToPath(new URL('../../dist/src/admin.js', import.meta.url));
+const ADMIN = fileURLToPath(new URL('../../dist/server/admin.js', import.meta.url));
 const INSTANCES = 3;
 /** Kills, until everybody pauses and everything is looked at. */
 const LOOK_EVERY = 10;

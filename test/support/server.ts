@@ -33,7 +33,7 @@ export interface ServerOptions {
   logs?: string[];
 }
 
-/** A server process, built `dist/src/main.js`, listening on 127.0.0.1. */
+/** A server process, listening on 127.0.0.1. */
 export interface TestServer {
   url: string;
   /** Of the agents' gateway. */
@@ -100,7 +100,9 @@ async function startOnce(options: ServerOptions): Promise<TestServer> {
     ...options.env,
   };
   const imports = [dieWithParent, ...(options.preload ?? [])].flatMap((module) => ['--import', module]);
-  const child = spawn(process.execPath, [...imports, join(repository, 'dist/src/main.js')], {
+  // Failpoints wrap methods of modules, which the bundle has copies of.
+  const program = options.preload ? 'dist/src/main.js' : 'dist/server/main.js';
+  const child = spawn(process.execPath, [...imports, join(repository, program)], {
     cwd: folder,
     env,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
