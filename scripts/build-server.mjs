@@ -13,9 +13,7 @@ await build({
   absWorkingDir: root,
   entryPoints: ['dist/src/main.js', 'dist/src/admin.js'],
   outdir: making,
-  chunkNames: '[name]-[hash]',
   bundle: true,
-  splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
@@ -23,8 +21,6 @@ await build({
   keepNames: true,
   legalComments: 'linked',
   logLevel: 'error',
-  // Decorators of parts that both programs share run before their first line.
-  inject: ['node_modules/reflect-metadata/Reflect.js'],
   // Compiled for the machine.
   external: ['bcrypt'],
   plugins: [
