@@ -7,6 +7,7 @@ import { fieldOf } from '../http/fields.js';
 import { isRequestId } from '../http/forwarded-fields.js';
 import { OWN_PATH } from '../http/own-names.js';
 import type { RequestProblem } from '../http/request-checks.js';
+import { newRequestId } from '../http/request-ids.js';
 import type { RequestEntry } from '../logs/entries.js';
 import { RequestLog } from '../logs/request-log.js';
 import { clientAddress, forwardedScheme } from '../policy/client-address.js';
@@ -293,7 +294,7 @@ function entryOf(
 
 function requestIdOf(rawHeaders: readonly string[], trusted: boolean): string {
   const given = trusted ? fieldOf(rawHeaders, 'x-request-id') : undefined;
-  return given !== undefined && isRequestId(given) ? given : randomUUID();
+  return given !== undefined && isRequestId(given) ? given : newRequestId();
 }
 
 function hostText({ name, port }: Host): string {
