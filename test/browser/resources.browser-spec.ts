@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Dashboard, expectAccessible, takePicture } from '../support/browser/dashboard.js';
 import { FixtureOrg } from '../support/fixture-org.js';
-import { until } from '../support/server.js';
+import { freePort, until } from '../support/server.js';
 
 let dashboard: Dashboard;
 let fixture: FixtureOrg;
@@ -63,6 +63,22 @@ describe('a public resource', () => {
       resources: { name: string; fullDomain: string; targets: { port: number }[] }[];
     }>(fixture.path('resources?query=Line%204'));
     expect(resources).toMatchObject([{ fullDomain: `line-4.${baseDomain}`, targets: [{ port: 8080 }] }]);
+  });
+
+  it('says that its port is taken, until it has another one', async () => {
+    // The server itself holds it.
+    const port = dashboard.server.port;
+    const body = { name: 'Camera', http: false, protocol: 'tcp', proxyPort: port };
+    const { resourceId } = await dashboard.root.expect<{ resourceId: number }>('PUT', fixture.path('resource'), body);
+    await until(async () => (await read<{ portError: string | null }>(`/resource/${resourceId}`)).portError !== null);
+    const visitor = await dashboard.signedIn();
+    const page = await visitor.goTo(at(`public/${resourceId}`));
+    const told = page.getByRole('alert').filter({ hasText: 'Its port is not served' });
+    await told.getByText(`The tcp port ${port} is in use by another program`).waitFor();
+    await expectAccessible(page);
+    await page.getByLabel('Port', { exact: true }).fill(String(await freePort()));
+    await page.getByRole('button', { name: 'Save', exact: true }).click();
+    await told.waitFor({ state: 'detached' });
   });
 
   it('edited by two people tells the second what the first has changed', async () => {

@@ -129,6 +129,9 @@ export const t = {
     byTarget: 'Health by target',
     noTargets: 'Nothing answers yet: it has no target.',
     addTarget: 'Add a target',
+    notServed: 'Its port is not served',
+    portError: (error: string) =>
+      `The ${error}. Give it another port, or end what holds this one: the server tries it again by itself.`,
     protection: 'Protection',
   },
   traffic: {

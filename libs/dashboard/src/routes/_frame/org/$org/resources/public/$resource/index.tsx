@@ -10,6 +10,7 @@ import {
   TextInput,
   Title,
 } from '@mantine/core';
+import { IconAlertCircle } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { createFileRoute } from '@tanstack/react-router';
 import { t as common } from '@texts/common';
@@ -48,6 +49,11 @@ function Overview() {
       {may('viewLogs') && data.mode === 'http' && <ResourceTraffic org={org} resourceId={data.resourceId} />}
       <SimpleGrid cols={{ base: 1, md: 2 }} style={{ alignItems: 'start' }}>
         <Stack>
+          {data.portError !== null && (
+            <Alert color="red" variant="outline" icon={<IconAlertCircle />} title={t.overview.notServed}>
+              {t.overview.portError(data.portError)}
+            </Alert>
+          )}
           <Facts
             title={t.public.tabs.overview}
             facts={[
