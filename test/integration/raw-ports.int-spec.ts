@@ -69,6 +69,19 @@ describe('ports of raw resources', () => {
     await app.root.expect('DELETE', path);
   });
 
+  it('have nothing told of the one before', async () => {
+    const made = await make(org, 20_000);
+    const told = 'tcp port 20000 is in use by another program';
+    await app.sql('INSERT INTO raw_port_error (resource_id, server_id, error) SELECT $1, server_id, $2 FROM server', [
+      made.resourceId,
+      told,
+    ]);
+    expect(await portError(made)).toContain(told);
+    await app.root.expect('POST', `/resource/${made.resourceId}`, { proxyPort: 30_000 });
+    expect(await portError(made)).toBeNull();
+    await app.root.expect('DELETE', `/resource/${made.resourceId}`);
+  });
+
   it('belong to the organization that came first, until it gives them up', async () => {
     const [one, two] = [await TestOrg.create(app.root), await TestOrg.create(app.root)];
     const older = await make(two, 20_001);

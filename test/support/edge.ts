@@ -3,6 +3,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { EdgeListener } from '../../src/edge/index.js';
 import { TunnelRegistry } from '../../src/edge/tunnels/tunnel-registry.js';
 import { TestOrg } from './api.js';
+import type { TestDatabase } from './database.js';
 import { publicResource } from './public-resource.js';
 import { until } from './server.js';
 import { openTestApp, type TestApp } from './test-app.js';
@@ -79,9 +80,16 @@ export class TestEdge {
     readonly registry: TunnelRegistry,
   ) {}
 
-  /** @param org what its organization has of its own */
-  static async start(env: Record<string, string> = {}, org: { orgId?: string } = {}): Promise<TestEdge> {
-    const app = await openTestApp({ BASE_DOMAIN: 'gate.example.net', ...env });
+  /**
+   * @param org what its organization has of its own
+   * @param database as of a test app
+   */
+  static async start(
+    env: Record<string, string> = {},
+    org: { orgId?: string } = {},
+    database?: TestDatabase,
+  ): Promise<TestEdge> {
+    const app = await openTestApp({ BASE_DOMAIN: 'gate.example.net', ...env }, database);
     const port = await app.get(EdgeListener).listen();
     return new TestEdge(app, await TestOrg.create(app.root, org), port!, app.get(TunnelRegistry));
   }

@@ -59,8 +59,8 @@ export class UdpPeer {
 }
 
 /** A connection to a port, half-open when the other side ends; its errors are what a test sees by its end. */
-export async function dial(port: number): Promise<Socket> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+export async function dial(port: number, host = '127.0.0.1'): Promise<Socket> {
+  const socket = connect({ port, host, allowHalfOpen: true });
   await once(socket, 'connect');
   return socket.on('error', () => undefined);
 }

@@ -33,8 +33,9 @@ export interface TestApp {
 /** Holds every action everywhere. */
 export const operator: Principal = systemPrincipal('operator');
 
-export async function openTestApp(extra: Record<string, string> = {}): Promise<TestApp> {
-  const database = await createTestDatabase();
+/** @param given its database, where it is not to have one of its own */
+export async function openTestApp(extra: Record<string, string> = {}, given?: TestDatabase): Promise<TestApp> {
+  const database = given ?? (await createTestDatabase());
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-test-app-'));
   const env = {
     DATABASE_URL: database.url,
@@ -70,7 +71,7 @@ export async function openTestApp(extra: Record<string, string> = {}): Promise<T
     },
     async close() {
       await nest.close();
-      await database.drop();
+      if (!given) await database.drop();
       rmSync(dataDir, { recursive: true, force: true });
       expectNoTrace('the metrics', await register.metrics());
     },

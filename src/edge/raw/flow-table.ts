@@ -43,6 +43,10 @@ export class FlowTable<Way> {
     return this.flows.values();
   }
 
+  get(address: string, port: number): Flow<Way> | undefined {
+    return this.flows.get(keyOf({ address, port }));
+  }
+
   /** A datagram came from there. @returns its flow, a new one without a way; undefined when there is no room for it */
   arrived(address: string, port: number, bytes: number): Flow<Way> | undefined {
     const key = keyOf({ address, port });

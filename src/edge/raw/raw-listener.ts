@@ -58,6 +58,7 @@ export class RawListener {
     counters: TrafficCounters,
   ) {
     this.host = { sites, isStale: () => this.isStale, count: (traffic) => counters.add(traffic) };
+    drain.register('stop accepting', 'raw resources', () => this.stop());
     drain.register('finish requests', 'raw resources', () => this.finish());
   }
 
@@ -129,11 +130,15 @@ export class RawListener {
     }
   }
 
-  /** Takes no more connections, waits for those that are open, and cuts the rest. @returns what it had to leave */
-  private async finish(): Promise<string | undefined> {
+  /** Takes nobody in any more: where tunnels are given up next they would be cut at once, and clients may have another server. */
+  private async stop(): Promise<void> {
     await this.task.stop();
+    for (const port of this.ports.values()) port.stop();
+  }
+
+  /** Waits for connections that are open, and cuts the rest. @returns what it had to leave */
+  private async finish(): Promise<string | undefined> {
     const ports = [...this.ports.values()];
-    for (const port of ports) port.stop();
     const connections = () => ports.reduce((sum, port) => sum + port.connections, 0);
     const until = performance.now() + STOP_MS;
     while (connections() > 0 && performance.now() < until) await delay(CLOSE_EVERY_MS, undefined, { ref: false });

@@ -1,7 +1,7 @@
 import { Counter, Gauge } from 'prom-client';
 
 /** Why a connection or a flow was not opened. */
-export type RawRefusal = 'too_many' | 'stale' | 'no_target' | 'refused';
+export type RawRefusal = 'too_many' | 'stale' | 'stopping' | 'no_target' | 'refused';
 
 export const rawOpen = new Gauge({
   name: 'gatehouse_raw_open',
@@ -15,7 +15,7 @@ export const rawOpened = new Counter({
 });
 export const rawRefused = new Counter({
   name: 'gatehouse_raw_refused_total',
-  help: 'Connections (tcp) and datagrams (udp) for raw resources that went nowhere: too_many are open, what is known is stale, there is no_target, or all refused',
+  help: 'Connections (tcp) and datagrams (udp) for raw resources that went nowhere: too_many are open, what is known is stale, the server is stopping, there is no_target, or all refused',
   labelNames: ['protocol', 'reason'],
 });
 export const rawBoundAnswers = new Counter({

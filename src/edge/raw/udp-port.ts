@@ -29,6 +29,7 @@ export class UdpPort implements RawPort {
   readonly connections = 0;
   private targets: RawTargets;
   private socket: Socket | undefined;
+  private stopped = false;
   private readonly flows: FlowTable<Way>;
 
   /** @param now a clock in milliseconds */
@@ -67,19 +68,21 @@ export class UdpPort implements RawPort {
   }
 
   stop(): void {
-    this.socket?.close();
-    this.socket = undefined;
+    this.stopped = true;
   }
 
   close(): void {
-    this.stop();
+    this.socket?.close();
+    this.socket = undefined;
     for (const flow of this.flows) this.end(flow);
   }
 
   private take(payload: Buffer, { address, port }: RemoteInfo): void {
     // Nobody can be answered there.
     if (port === 0) return;
-    if (this.host.isStale()) return rawRefused.inc({ protocol: 'udp', reason: 'stale' });
+    const reason = this.stopped ? 'stopping' : this.host.isStale() && 'stale';
+    // What is open goes on.
+    if (reason && !this.flows.get(address, port)?.way?.flow.isOpen) return rawRefused.inc({ protocol: 'udp', reason });
     const flow = this.flows.arrived(address, port, payload.length);
     if (!flow) return rawRefused.inc({ protocol: 'udp', reason: 'too_many' });
     if (flow.way && !flow.way.flow.isOpen) this.leave(flow);
