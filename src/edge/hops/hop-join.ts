@@ -1,4 +1,4 @@
-import http2, { type ServerHttp2Stream } from 'node:http2';
+import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { TUNNEL_ERRORS, TUNNEL_FIELD, type TunnelError } from '#contracts';
 import { ConnectRefusal } from '../dialing/target-stream.js';
 import { MISDIRECTED, type TunnelStream } from '../tunnels/tunnel-stream.js';
@@ -13,6 +13,7 @@ export function joinHop(hop: ServerHttp2Stream, to: TunnelStream): void {
   const { duplex } = to;
   let targetEnded = false;
   let hopEnded = false;
+  to.onLeaving = () => tellLeaving(hop);
   hop.on('data', (chunk: Buffer) => {
     if (!duplex.write(chunk)) hop.pause();
   });
@@ -58,6 +59,12 @@ export function joinHop(hop: ServerHttp2Stream, to: TunnelStream): void {
       else refuse(hop, code);
     },
   );
+}
+
+/** The tunnel behind it takes no more exchanges: there is another way for the next one. The frame for that is ALTSVC (RFC 7838 §4), which says nothing but its stream. */
+function tellLeaving(hop: ServerHttp2Stream): void {
+  const { session } = hop;
+  if (session && !session.destroyed && !hop.destroyed) (session as ServerHttp2Session).altsvc('clear', hop.id!);
 }
 
 /** Answers a CONNECT that was not connected. */

@@ -12,6 +12,8 @@ const BOUNDS = { streams: HOP.streams, ghosts: Number.POSITIVE_INFINITY, ghostBy
 export class HopSession extends ConnectSession {
   constructor(socket: TLSSocket) {
     super(socket, { bytesRead: () => socket.bytesRead, bytesWritten: () => socket.bytesWritten }, BOUNDS);
+    // By `tellLeaving` of the other process.
+    this.session.on('altsvc', (_alternative: string, _origin: string, streamId: number) => this.left.add(streamId));
   }
 
   /** Asks for the sites to which a tunnel of that process leads. */

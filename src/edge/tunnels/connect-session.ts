@@ -47,6 +47,8 @@ export class ConnectSession {
   readonly closed: Promise<SessionEnd>;
   /** Called when it becomes usable or stops being so, short of its end. */
   changed: () => void = () => undefined;
+  /** Ids of streams that carry what is under way, and no other exchange: what they are joined to is being left. */
+  protected readonly left = new Set<number>();
   protected readonly session: ClientHttp2Session;
   private readonly resets = new Budget(RESETS_PER_SECOND);
   private readonly counted = { in: 0, out: 0 };
@@ -72,10 +74,7 @@ export class ConnectSession {
     });
     const { session } = this;
     session.on('error', () => undefined);
-    session.on('goaway', () => {
-      this.leaving = true;
-      this.changed();
-    });
+    session.on('goaway', () => this.leave());
     session.on('ping', () => this.countControl());
     session.on('remoteSettings', () => this.countControl());
     // Connections of an HTTP server stay half-open, and an agent that has ended its half is gone.
@@ -162,7 +161,7 @@ export class ConnectSession {
   drain(): void {
     this.why = 'server_stopped';
     this.session.close();
-    this.changed();
+    this.leave();
   }
 
   /** Asks whether the other end is still there. Bytes that have come since are an answer as well. */
@@ -220,10 +219,19 @@ export class ConnectSession {
     duplex.on('wantTrailers', () => {
       if (!duplex.closed) duplex.sendTrailers({});
     });
-    const stream = new TunnelStream(duplex, target, this.resets);
+    const stream = new TunnelStream(duplex, target, this.resets, this.left);
     this.streams.add(stream);
-    stream.duplex.once('close', () => this.streams.delete(stream));
+    stream.duplex.once('close', () => {
+      this.streams.delete(stream);
+      if (duplex.id !== undefined) this.left.delete(duplex.id);
+    });
     return stream;
+  }
+
+  private leave(): void {
+    this.leaving = true;
+    for (const stream of this.streams) stream.onLeaving();
+    this.changed();
   }
 
   /** What is under way closes with CANCEL: without a code it would look as if it had ended in order. */

@@ -18,14 +18,20 @@ export class TunnelStream implements TargetStream {
   abandonedAt: number | undefined;
   /** What came after that. */
   wastedBytes = 0;
+  /** Called when its connection takes no more exchanges, on this stream neither. */
+  onLeaving: () => void = () => undefined;
   /** The answer to the CONNECT, of the agent or of the server process in between. */
   readonly opened: Promise<void>;
 
-  /** @param duplex the bytes of the target's own protocol */
+  /**
+   * @param duplex the bytes of the target's own protocol
+   * @param left ids of streams on which no other exchange may begin
+   */
   constructor(
     readonly duplex: ClientHttp2Stream,
     readonly target: StreamTarget,
     private readonly resets: Budget,
+    private readonly left: ReadonlySet<number>,
   ) {
     duplex.on('error', () => undefined);
     this.opened = new Promise((opened, refused) => {
@@ -50,7 +56,8 @@ export class TunnelStream implements TargetStream {
   }
 
   get isOpen(): boolean {
-    return this.isWhole && this.duplex.session?.closed === false;
+    const { id, session } = this.duplex;
+    return this.isWhole && session?.closed === false && !(id !== undefined && this.left.has(id));
   }
 
   /** As `isOpen`, also on a connection that takes no more streams. */
