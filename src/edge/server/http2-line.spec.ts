@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { H2cTarget } from '../../../test/support/h2c.js';
+import { frameOf, H2cTarget, rawH2c } from '../../../test/support/h2c.js';
 import type { TargetStream } from '../dialing/target-stream.js';
 import { Http2Line, http2Head } from './http2-line.js';
 import type { OutgoingRequest } from './line.js';
@@ -56,5 +56,33 @@ describe('a line of HTTP/2', () => {
     );
     expect(JSON.parse(text)).toEqual(['app.example', '1, 2', 'trailers', null]);
     session.drop();
+  });
+
+  // Without a bound of our own nothing is heard of these: nghttp2 stops to read.
+  it.each([
+    ['of data', (id: number) => frameOf(0, 0, id, Buffer.alloc(16_385))],
+    [
+      'that says so, before the rest of it has come',
+      (id: number) => frameOf(0, 0, id, Buffer.alloc(16_385)).subarray(0, 9),
+    ],
+    ['as which HTTP/1.1 reads', () => Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')],
+  ])('is broken by a frame that is too long: %s', async (_, answer) => {
+    const raw = await rawH2c((socket, id) => socket.write(answer(id)));
+    const session = new TargetSession(streamTo(raw.port), () => undefined);
+    const line = new Http2Line(session, GET, http2Head(GET));
+    const nothing = () => undefined;
+    const isSilent = await new Promise<boolean>((broken) =>
+      line.begin({
+        interim: nothing,
+        head: nothing,
+        body: nothing,
+        end: nothing,
+        upgraded: nothing,
+        broken,
+        drained: nothing,
+      }),
+    );
+    expect([isSilent, session.hasRoom]).toEqual([true, false]);
+    raw.stop();
   });
 });
