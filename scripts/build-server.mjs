@@ -1,8 +1,9 @@
 // Puts what `nest build` made, and the packages that it uses, into few files: reading three thousand of them is most of a start (docs/adr/0105).
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { loadBundle } from '../dist/src/bundle.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const out = join(root, 'dist', 'server');
@@ -11,10 +12,12 @@ const making = join(root, 'dist', '.server');
 await rm(making, { recursive: true, force: true });
 const { outputFiles } = await build({
   absWorkingDir: root,
-  entryPoints: ['dist/src/main.js', 'dist/src/admin.js'],
+  entryPoints: { main: 'dist/src/server.js', admin: 'dist/src/administer.js' },
+  outExtension: { '.js': '.cjs' },
   outdir: making,
   bundle: true,
-  format: 'esm',
+  // A script, which V8 keeps what it compiled of.
+  format: 'cjs',
   platform: 'node',
   target: 'node20.19',
   // Nest says classes by their names, and TypeORM tables.
@@ -22,24 +25,39 @@ const { outputFiles } = await build({
   write: false,
   legalComments: 'linked',
   logLevel: 'error',
-  // Compiled for the machine; and what mapped types of Nest ask Node for, which must be what all others have.
-  external: ['bcrypt', 'class-transformer', 'class-validator'],
+  // Compiled for the machine.
+  external: ['bcrypt'],
   plugins: [
     { name: 'absent-packages', setup: absentPackages },
     { name: 'own-places', setup: ownPlaces },
   ],
   banner: {
-    js: `import { createRequire as gatehouseCreateRequire } from 'node:module';
-import { fileURLToPath as gatehouseFileURLToPath } from 'node:url';
-const require = gatehouseCreateRequire(import.meta.url);
+    js: `const gatehouseHere = require('node:url').pathToFileURL(__filename);
 const gatehouseFunction = (it) => it;
-const gatehouseFile = (at) => gatehouseFileURLToPath(new URL(at, import.meta.url));`,
+const gatehouseFile = (at) => require('node:url').fileURLToPath(new URL(at, gatehouseHere));`,
   },
 });
 await mkdir(making, { recursive: true });
-for (const { path, text } of outputFiles) await writeFile(path, namesOfClassesAlone(text));
+for (const { path, text } of outputFiles) {
+  await writeFile(path, path.endsWith('.cjs') ? inAscii(namesOfClassesAlone(text)) : text);
+  if (path.endsWith('.cjs')) await makeProgram(path);
+}
 await rm(out, { recursive: true, force: true });
 await rename(making, out);
+
+/** Beside a bundle: what V8 compiled of it when its modules ran, and the program that runs it. */
+async function makeProgram(bundle) {
+  const { script, cacheFile } = loadBundle(bundle);
+  await writeFile(cacheFile, script.createCachedData());
+  await writeFile(
+    bundle.replace(/\.cjs$/, '.js'),
+    `import { fileURLToPath } from 'node:url';
+import { loadBundle } from '../src/bundle.js';
+
+await loadBundle(fileURLToPath(new URL('./${basename(bundle)}', import.meta.url))).exports.run();
+`,
+  );
+}
 
 /** Drivers and plugins that packages ask for when they are used, and that are not installed: asked for, they are missing as they were before. */
 function absentPackages({ onResolve, resolve }) {
@@ -54,16 +72,25 @@ function absentPackages({ onResolve, resolve }) {
 /** A file that looks for others beside itself finds them where it was. */
 function ownPlaces({ onLoad }) {
   onLoad({ filter: /\.[cm]?js$/ }, async ({ path }) => {
-    const text = await readFile(path, 'utf8');
+    const source = await readFile(path, 'utf8');
+    // Asked of Node at run time, a package would be another one than the bundle's: mapped types of Nest ask for class-validator so.
+    const text = path.includes('@nestjs/mapped-types')
+      ? source.replace('const require = createRequire(import.meta.url);', '')
+      : source;
     const place = JSON.stringify(relative(out, path));
     if (/\bimport\.meta\.url\b/.test(text))
-      return { contents: text.replace(/\bimport\.meta\.url\b/g, `new URL(${place}, import.meta.url).href`) };
+      return { contents: text.replace(/\bimport\.meta\.url\b/g, `new URL(${place}, gatehouseHere).href`) };
     if (/\b__(?:dir|file)name\b/.test(text) && !/\b(?:const|let|var) __(?:dir|file)name\b/.test(text))
       return {
         contents: `var __filename = gatehouseFile(${place}), __dirname = require('node:path').dirname(__filename);\n${text}`,
       };
-    return undefined;
+    return text === source ? undefined : { contents: text };
   });
+}
+
+/** One byte for a character: V8 then keeps the text in half the space. What is not ASCII stands in strings, patterns and comments. */
+function inAscii(text) {
+  return text.replace(/[^\x00-\x7f]/g, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** Names are given to functions each time one is made, which took a fifth of a request to the edge. */

@@ -34,7 +34,9 @@ const LAYERS = [
 /** The composition of the application sees every module. */
 const COMPOSITION = [
   'src/main.ts',
+  'src/server.ts',
   'src/admin.ts',
+  'src/administer.ts',
   'src/worker.ts',
   'src/app.ts',
   'src/app.module.ts',
