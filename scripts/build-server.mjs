@@ -47,7 +47,7 @@ await rename(making, out);
 
 /** Beside a bundle: what V8 compiled of it when its modules ran, and the program that runs it. */
 async function makeProgram(bundle) {
-  const { script, cacheFile } = loadBundle(bundle);
+  const { script, cacheFile } = loadBundle(bundle, join(out, basename(bundle)));
   await writeFile(cacheFile, script.createCachedData());
   await writeFile(
     bundle.replace(/\.cjs$/, '.js'),

@@ -16,14 +16,15 @@ export interface Bundle {
 /**
  * Compiles a file that `scripts/build-server.mjs` made, from what V8 kept of compiling it at the build, and runs the modules in it
  * (docs/adr/0105). A cache that is not there, or that is of another Node or another processor, costs the time of compiling.
+ * @param filename what stack traces are to say: of a cache, what its build said
  */
-export function loadBundle(file: string): Bundle {
+export function loadBundle(file: string, filename = file): Bundle {
   const bytes = readFileSync(file);
   const cacheFile = `${file}.${crc32(bytes).toString(16)}.cache`;
   // V8 takes only what was made with the same flags. This one of `npm start` has done its work when the process is up.
   setFlagsFromString('--max-semi-space-size=0');
   const script = new Script(Module.wrap(bytes.toString('latin1')), {
-    filename: file,
+    filename,
     cachedData: cacheIn(cacheFile),
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
