@@ -200,7 +200,7 @@ describe('a stream', () => {
     await agent();
     const web = await target((socket) => socket.on('data', (chunk) => socket.write(`to ${String(chunk)}`)), 'http');
     const pool = new LinkPool();
-    const link = new TargetLink(connection.connect(web));
+    const link = new TargetLink(connection.connect(web), 'key', 1);
     const heard: string[] = [];
     const nothing = () => undefined;
     const user = {
@@ -215,18 +215,18 @@ describe('a stream', () => {
       await settled(() => heard.at(-1) === `to ${word}`);
       link.stream.duplex.pause();
       link.release();
-      pool.put('key', link);
+      pool.put(link);
       expect(pool.take('other')).toBeUndefined();
       expect(pool.take('key')).toBe(link);
     }
-    pool.put('key', link);
+    pool.put(link);
     for (const socket of sockets) socket.write('HTTP/1.1 200 smuggled');
     await settled(() => !link.isOpen && sockets.size === 0);
     expect(pool.take('key')).toBeUndefined();
     expect(pool.size).toBe(0);
-    const idle = new TargetLink(connection.connect(web));
+    const idle = new TargetLink(connection.connect(web), 'key', 1);
     await idle.stream.opened;
-    pool.put('key', idle, 0);
+    pool.put(idle, 0);
     pool.sweep(59_000);
     expect(pool.size).toBe(1);
     pool.sweep(60_000);
@@ -241,10 +241,10 @@ describe('a stream', () => {
     const echo = await target((socket) => void socket.pipe(socket), 'http');
     const kept = connection.connect(echo);
     await kept.opened;
-    const link = new TargetLink(kept);
+    const link = new TargetLink(kept, 'key', 1);
     link.release();
     const pool = new LinkPool();
-    pool.put('key', link);
+    pool.put(link);
     session.close();
     // On its way when the agent said so: nobody has looked at it.
     expect([connection.isUsable, await refusal(echo)]).toEqual([true, 'not_here']);

@@ -53,7 +53,7 @@ afterEach(() => {
 });
 
 async function link(): Promise<TargetLink> {
-  const made = new TargetLink(hop.connectSite(SITE, TARGET));
+  const made = new TargetLink(hop.connectSite(SITE, TARGET), 'target', SITE.siteId);
   await made.stream.opened;
   return made;
 }
@@ -69,9 +69,9 @@ it.each([
     const heard: string[] = [];
     const user = { ended() {}, broken: () => void heard.push('broken'), drained() {} };
     busy.use({ ...user, received: (chunk) => void heard.push(String(chunk)) });
-    pool.put('target', kept);
+    pool.put(kept);
     expect(pool.take('target')).toBe(kept);
-    pool.put('target', kept);
+    pool.put(kept);
     leave();
     await until(() => !kept.isOpen);
     expect(pool.take('target')).toBeUndefined();

@@ -58,11 +58,11 @@ export class TargetDialer {
       return stream && new Http2Line(this.sessions.open(key, stream), request, headers);
     }
     const head = http1Head(request);
-    const keep = (link: TargetLink) => this.links.put(key, link);
+    const keep = (link: TargetLink) => this.links.put(link);
     const kept = anew ? undefined : this.links.take(key, idleMs);
     if (kept) return new Http1Line(kept, request, head, keep);
     const stream = dial();
-    return stream && new Http1Line(new TargetLink(stream), request, head, keep);
+    return stream && new Http1Line(new TargetLink(stream, key, target.siteId), request, head, keep);
   }
 
   /** Ends connections that nobody has used for long. */

@@ -21,7 +21,12 @@ export class TargetLink {
   idleSince = 0;
   private user: LinkUser | undefined;
 
-  constructor(readonly stream: TargetStream) {
+  /** @param key says for whom it is good, which is always the same site */
+  constructor(
+    readonly stream: TargetStream,
+    readonly key: string,
+    readonly siteId: number,
+  ) {
     const { duplex } = stream;
     duplex.on('data', (chunk: Buffer) => {
       // A byte that nobody asked for is the beginning of somebody else's answer.
