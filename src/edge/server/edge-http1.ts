@@ -8,14 +8,13 @@ import { checkRequest, websocketKey } from '../http/request-checks.js';
 import type { EdgeCall } from './edge-call.js';
 import type { EdgeHandler } from './edge-handler.js';
 import { peerOf, schemeOf } from './edge-sockets.js';
-import { Http1Reply } from './http1-reply.js';
+import { Http1Reply, KEEP_ALIVE_MS } from './http1-reply.js';
 import type { RequestBody } from './reply.js';
 import { WebsocketJoin } from './websocket-join.js';
 
 const MAX_HEADER_BYTES = 16_384;
 /** For the head of a request. */
 const HEADERS_MS = 30_000;
-const KEEP_ALIVE_MS = 75_000;
 
 /** The edge's server of HTTP/1.1 and 1.0. It takes connections that are handed to it, and listens nowhere. */
 export function createEdgeHttp1(handler: EdgeHandler): Server {
