@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Drain, Retention } from '#platform';
 import { AccessLog } from '../../src/edge/logs/access-log.js';
+import { queues } from '../../src/edge/logs/edge-metrics.js';
 import { RequestLog } from '../../src/edge/logs/request-log.js';
 import { TrafficCounters } from '../../src/edge/logs/traffic-counters.js';
 import { TestOrg } from '../support/api.js';
@@ -64,9 +65,9 @@ describe('a request', () => {
         bytesIn: 1_000_000_000_000,
         durationMs: 1234.6,
         address: '2001:db8::7',
-        user: { id: 'u1', name: 'ada "the {first}" \\ NULL' },
+        user: { id: '\\N', name: 'ada "the {first}" \\ NULL' },
         decidedBy: { ruleId: 12 },
-        userAgent: 'a,b{}"\\',
+        userAgent: 'a,\tb\n{}\r\\n"é…\\',
         country: 'DE',
       }),
     );
@@ -94,9 +95,9 @@ describe('a request', () => {
       bytes_out: 100,
       duration_ms: 1235,
       ip: '2001:db8::7',
-      user_id: 'u1',
+      user_id: '\\N',
       user_name: 'ada "the {first}" \\ NULL',
-      user_agent: 'a,b{}"\\',
+      user_agent: 'a,\tb\n{}\r\\n"é…\\',
       tls: true,
       country: 'DE',
     });
@@ -109,6 +110,14 @@ describe('a request', () => {
     requests.record(requestEntry({ orgId: org.orgId, path: '/wanted', time: Date.now() - 86_400_000 }));
     await until(async () => (await rowsOf('/wanted')).length > 0);
     expect((await rowsOf('/wanted')).map((row) => row['org_uid'])).toEqual([await uidOf(org)]);
+  });
+
+  it('that PostgreSQL refuses takes its batch along, and nothing of what comes later', async () => {
+    requests.record(requestEntry({ orgId: org.orgId, path: '/refused', address: 'nowhere' }));
+    await until(() => queues.get('request')!.droppedRows === 1);
+    requests.record(requestEntry({ orgId: org.orgId, path: '/later' }));
+    await until(async () => (await rowsOf('/later')).length === 1);
+    expect(await rowsOf('/refused')).toEqual([]);
   });
 
   it('waits while PostgreSQL is away, and is written once it is back', async () => {

@@ -5,7 +5,7 @@ import { AppError, databaseAway, isDatabaseAway, sqlState } from '../errors.js';
 import { BlockerTerminator, type EndedTransaction } from './blocker-terminator.js';
 import { DatabaseDisk } from './disk.js';
 import { DatabaseHealth } from './health.js';
-import { streamOf } from './pg-internals.js';
+import { CopyQuery, streamOf } from './pg-internals.js';
 import { type Channel, type Notice, PgNotifications } from './pg-notifications.js';
 import { clientOf, poolOf } from './typeorm-internals.js';
 
@@ -220,6 +220,36 @@ export async function prepared<Row extends object>(
   values: unknown[] = [],
 ): Promise<Row[]> {
   return (await run<Row>(em, { name, text, values })).rows;
+}
+
+/**
+ * A row as `COPY` reads it in its text format, without the line end. `join` makes it in one piece: a text that `+` made would be kept with all
+ * its pieces.
+ */
+export const copyRow = (values: readonly (string | number | boolean | null)[]): string =>
+  values.map(copyField).join('\t');
+
+function copyField(value: string | number | boolean | null): string | number | boolean {
+  if (value === null) return '\\N';
+  return typeof value === 'string' && /[\\\t\n\r]/.test(value)
+    ? value.replace(/[\\\t\n\r]/g, (char) => ESCAPES[char]!)
+    : value;
+}
+
+const ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+/**
+ * Adds rows to a table by one `COPY … FROM STDIN`, in a transaction of its own: half of what an INSERT costs PostgreSQL for a row.
+ * @param rows made by `copyRow`, each with a line end behind it
+ */
+export async function copyRows(dataSource: DataSource, statement: string, rows: string): Promise<void> {
+  try {
+    // Of a pool, `query` answers by a promise whatever it is given.
+    await (poolOf(dataSource).query(new CopyQuery(statement, rows)) as unknown as Promise<QueryResult>);
+  } catch (error) {
+    disks.get(dataSource)?.heard(error);
+    throw error;
+  }
 }
 
 /**

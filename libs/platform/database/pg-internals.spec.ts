@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import pg from 'pg';
 import { expect, it } from 'vitest';
-import { streamOf, watchConnects } from './pg-internals.js';
+import { CopyQuery, streamOf, watchConnects } from './pg-internals.js';
 
 it('a client of pg has its socket in connection.stream', () => {
   expect(
@@ -24,4 +24,17 @@ it('the pool of pg takes every connection by its own `connect`', async () => {
     'pool.query of pg no longer goes through pool.connect: mend watchConnects, or gatehouse_pool_wait_seconds sees half of the work',
   ).toEqual(['asked', 'ended', 'asked', 'ended']);
   await pool.end();
+});
+
+it('a query of pg is asked for the rows of a COPY', () => {
+  expect(
+    Object.hasOwn(pg.Query.prototype, 'handleCopyInResponse'),
+    'pg asks for the rows of a COPY in another way now: mend CopyQuery, or requests are not logged',
+  ).toBe(true);
+  const sent: string[] = [];
+  new CopyQuery('COPY t FROM STDIN', 'é\n').handleCopyInResponse({
+    sendCopyFromChunk: (chunk) => void sent.push(chunk.toString()),
+    endCopyFrom: () => void sent.push('end'),
+  });
+  expect(sent).toEqual(['é\n', 'end']);
 });

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import type { Client, Pool, PoolClient } from 'pg';
+import pg, { type Client, type Pool, type PoolClient } from 'pg';
 
 /**
  * What is used of pg beyond what it documents. `pg-internals.spec.ts` shows that the installed version is built so.
@@ -26,4 +26,25 @@ export function watchConnects(pool: Pool, begin: () => () => void): void {
     });
   };
   pool.connect = watched as typeof pool.connect;
+}
+
+interface CopyConnection {
+  sendCopyFromChunk(chunk: Buffer): void;
+  endCopyFrom(): void;
+}
+
+/** A `COPY … FROM STDIN` with its rows, which pg asks its queries for; those of its own have none. For `query` of a pool. */
+export class CopyQuery extends pg.Query {
+  /** @param data its rows, in the text format of COPY */
+  constructor(
+    statement: string,
+    private readonly data: string,
+  ) {
+    super(statement);
+  }
+
+  handleCopyInResponse(connection: CopyConnection): void {
+    connection.sendCopyFromChunk(Buffer.from(this.data));
+    connection.endCopyFrom();
+  }
 }

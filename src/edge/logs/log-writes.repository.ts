@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared } from '#platform';
+import { copyRow, copyRows, execute, prepared } from '#platform';
 import { type LoginEntry, type RequestEntry, reasonOf } from './entries.js';
 
 /** A request as it is written. */
@@ -27,133 +27,117 @@ export interface TrafficHour {
   bytesOut: number;
 }
 
-type Kind = 'text' | 'bigint' | 'int' | 'boolean' | 'timestamptz' | 'inet';
+/** A row that waits to be written: one text, so that little is kept of a request that is over. */
+export interface LogRow {
+  orgId: string;
+  time: number;
+  /** As COPY takes it, without the organization. */
+  text: string;
+}
 
-/** A column of a statement: its name, its type, and its value in a row. */
-type Column<Row> = [name: string, kind: Kind, of: (row: Row) => string | number | boolean | null];
+// Many come in the same millisecond.
+let lastMs = Number.NaN;
+let lastText = '';
+function at(ms: number): string {
+  if (ms !== lastMs) {
+    lastText = new Date(ms).toISOString();
+    lastMs = ms;
+  }
+  return lastText;
+}
 
-const at = (ms: number) => new Date(ms).toISOString();
+/** In the order of `REQUEST_COLUMNS`. */
+export const requestRow = (r: LoggedRequest): LogRow => ({
+  orgId: r.orgId,
+  time: r.time,
+  text: copyRow([
+    at(r.time),
+    r.requestId,
+    r.resourceId,
+    r.siteId,
+    r.targetId,
+    r.host,
+    r.scheme,
+    r.method,
+    r.path,
+    r.query,
+    r.status,
+    r.code,
+    r.allowed,
+    reasonOf(r),
+    r.decidedBy && 'ruleId' in r.decidedBy ? r.decidedBy.ruleId : null,
+    r.decidedBy && 'authentication' in r.decidedBy ? r.decidedBy.authentication : null,
+    r.bytesIn,
+    r.bytesOut,
+    Math.round(r.durationMs),
+    r.address,
+    r.user?.id ?? null,
+    r.user?.name ?? null,
+    r.userAgent,
+    r.tls,
+    r.country,
+  ]),
+});
+const REQUEST_COLUMNS = `at, request_id, resource_id, site_id, target_id, host, scheme, method, path, query, status, code, allowed, reason, rule_id,
+  authentication, bytes_in, bytes_out, duration_ms, address, user_id, user_name, user_agent, tls, country`;
 
-const REQUEST: Column<LoggedRequest>[] = [
-  ['org_id', 'text', (r) => r.orgId],
-  ['at', 'timestamptz', (r) => at(r.time)],
-  ['request_id', 'text', (r) => r.requestId],
-  ['resource_id', 'bigint', (r) => r.resourceId],
-  ['site_id', 'bigint', (r) => r.siteId],
-  ['target_id', 'bigint', (r) => r.targetId],
-  ['host', 'text', (r) => r.host],
-  ['scheme', 'text', (r) => r.scheme],
-  ['method', 'text', (r) => r.method],
-  ['path', 'text', (r) => r.path],
-  ['query', 'text', (r) => r.query],
-  ['status', 'int', (r) => r.status],
-  ['code', 'text', (r) => r.code],
-  ['allowed', 'boolean', (r) => r.allowed],
-  ['reason', 'int', reasonOf],
-  ['rule_id', 'bigint', ({ decidedBy: by }) => (by && 'ruleId' in by ? by.ruleId : null)],
-  ['authentication', 'text', ({ decidedBy: by }) => (by && 'authentication' in by ? by.authentication : null)],
-  ['bytes_in', 'bigint', (r) => r.bytesIn],
-  ['bytes_out', 'bigint', (r) => r.bytesOut],
-  ['duration_ms', 'int', (r) => Math.round(r.durationMs)],
-  ['address', 'inet', (r) => r.address],
-  ['user_id', 'text', (r) => r.user?.id ?? null],
-  ['user_name', 'text', (r) => r.user?.name ?? null],
-  ['user_agent', 'text', (r) => r.userAgent],
-  ['tls', 'boolean', (r) => r.tls],
-  ['country', 'text', (r) => r.country],
-];
+/** In the order of `LOGIN_COLUMNS`. */
+const loginRow = ({ orgId, time, user, ...login }: LoginEntry): LogRow => ({
+  orgId,
+  time,
+  text: copyRow([
+    at(time),
+    login.requestId,
+    login.resourceId,
+    login.type,
+    login.allowed,
+    user?.id ?? null,
+    user?.name ?? null,
+    login.address,
+    login.userAgent,
+    login.country,
+  ]),
+});
+const LOGIN_COLUMNS = 'at, request_id, resource_id, type, allowed, user_id, user_name, address, user_agent, country';
 
-const LOGIN: Column<LoginEntry>[] = [
-  ['org_id', 'text', (r) => r.orgId],
-  ['at', 'timestamptz', (r) => at(r.time)],
-  ['request_id', 'text', (r) => r.requestId],
-  ['resource_id', 'bigint', (r) => r.resourceId],
-  ['type', 'text', (r) => r.type],
-  ['allowed', 'boolean', (r) => r.allowed],
-  ['user_id', 'text', (r) => r.user?.id ?? null],
-  ['user_name', 'text', (r) => r.user?.name ?? null],
-  ['address', 'inet', (r) => r.address],
-  ['user_agent', 'text', (r) => r.userAgent],
-  ['country', 'text', (r) => r.country],
-];
+/** How rows of a log are added: who of some organizations wants them, and since when it is there, and then all at once. */
+const added = (table: string, columns: string, days: string) => ({
+  name: `${table}_orgs`,
+  // Times of rows are whole milliseconds.
+  orgs: `SELECT org_id AS "orgId", org_uid AS "orgUid", ceil(extract(epoch FROM created_at) * 1000)::bigint AS since FROM org
+  WHERE org_id = ANY ($1::text[]) AND ${days} <> 0`,
+  copy: `COPY ${table} (${columns}, org_uid) FROM STDIN`,
+});
+type Added = ReturnType<typeof added>;
 
-const TRAFFIC: Column<TrafficHour>[] = [
-  ['org_id', 'text', (r) => r.orgId],
-  ['resource_id', 'bigint', (r) => r.resourceId],
-  ['hour', 'timestamptz', (r) => at(r.hour)],
-  ['country', 'text', (r) => r.country],
-  ['requests', 'bigint', (r) => r.requests],
-  ['blocked', 'bigint', (r) => r.blocked],
-  ['client_errors', 'bigint', (r) => r.clientErrors],
-  ['server_errors', 'bigint', (r) => r.serverErrors],
-  ['bytes_in', 'bigint', (r) => r.bytesIn],
-  ['bytes_out', 'bigint', (r) => r.bytesOut],
-];
+const REQUESTS = added('request_log', REQUEST_COLUMNS, 'log_retention_days_request');
+const LOGINS = added('access_log', LOGIN_COLUMNS, 'log_retention_days_access');
 
-/** The columns of a table that are given, which are all but the organization. */
-const given = <Row>(columns: Column<Row>[]): string =>
-  columns
-    .slice(1)
-    .map(([name]) => name)
-    .join(', ');
+const SUMS = ['requests', 'blocked', 'client_errors', 'server_errors', 'bytes_in', 'bytes_out'];
 
-const rowsOf = <Row>(columns: Column<Row>[]): string =>
-  `unnest(${columns.map(([, kind], i) => `$${i + 1}::${kind}[]`).join(', ')}) WITH ORDINALITY AS e (${columns.map(([name]) => name).join(', ')}, place)`;
-
-/** The organization of a row: what has its id and was there by then, if it wants the log. */
-const orgIf = (condition: string, then: string) =>
-  `JOIN org o ON o.org_id = e.org_id AND o.created_at <= ${then} AND ${condition}`;
-
-// In the order in which they came, which is that of their ids.
-const ADD_REQUESTS = `INSERT INTO request_log (org_uid, ${given(REQUEST)}) SELECT o.org_uid, ${given(REQUEST).replace(/\w+/g, 'e.$&')}
-  FROM ${rowsOf(REQUEST)} ${orgIf('o.log_retention_days_request <> 0', 'e.at')} ORDER BY e.place`;
-const ADD_LOGINS = `INSERT INTO access_log (org_uid, ${given(LOGIN)}) SELECT o.org_uid, ${given(LOGIN).replace(/\w+/g, 'e.$&')}
-  FROM ${rowsOf(LOGIN)} ${orgIf('o.log_retention_days_access <> 0', 'e.at')} ORDER BY e.place`;
 // In one order everywhere, so that server processes cannot deadlock.
-const ADD_TRAFFIC = `INSERT INTO traffic_hour AS t (org_uid, ${given(TRAFFIC)}) SELECT o.org_uid, ${given(TRAFFIC).replace(/\w+/g, 'e.$&')}
-  FROM ${rowsOf(TRAFFIC)} ${orgIf('true', `e.hour + interval '1 hour'`)} ORDER BY o.org_uid, e.resource_id, e.hour, e.country
-  ON CONFLICT (org_uid, resource_id, hour, country) DO UPDATE SET ${TRAFFIC.slice(4)
-    .map(([name]) => `${name} = t.${name} + excluded.${name}`)
-    .join(', ')}`;
-
-/** Arrays as PostgreSQL reads them: the driver makes the same at ten times the price or more, and there are some for each request. */
-function arraysOf<Row>(columns: Column<Row>[], rows: readonly Row[]): string[] {
-  return columns.map(([, , of]) => {
-    let text = '';
-    // Most columns say the same again and again.
-    let last: ReturnType<typeof of> | undefined;
-    let element = '';
-    for (const row of rows) {
-      const value = of(row);
-      if (value !== last) {
-        last = value;
-        element = elementOf(value);
-      }
-      text += text === '' ? element : `,${element}`;
-    }
-    return `{${text}}`;
-  });
-}
-
-function elementOf(value: string | number | boolean | null): string {
-  if (typeof value === 'string') return `"${/["\\]/.test(value) ? value.replace(/["\\]/g, '\\$&') : value}"`;
-  return value === null ? 'NULL' : String(value);
-}
+const ADD_TRAFFIC = `INSERT INTO traffic_hour AS t (org_uid, resource_id, hour, country, ${SUMS.join(', ')})
+  SELECT o.org_uid, e."resourceId", h.hour, e.country, e.requests, e.blocked, e."clientErrors", e."serverErrors", e."bytesIn", e."bytesOut"
+  FROM json_to_recordset($1::json) AS e ("orgId" text, "resourceId" bigint, hour bigint, country text, requests bigint, blocked bigint,
+    "clientErrors" bigint, "serverErrors" bigint, "bytesIn" bigint, "bytesOut" bigint)
+  CROSS JOIN LATERAL (SELECT to_timestamp(e.hour / 1000) AS hour) h
+  JOIN org o ON o.org_id = e."orgId" AND o.created_at <= h.hour + interval '1 hour' ORDER BY o.org_uid, e."resourceId", h.hour, e.country
+  ON CONFLICT (org_uid, resource_id, hour, country) DO UPDATE SET ${SUMS.map((name) => `${name} = t.${name} + excluded.${name}`).join(', ')}`;
 
 /** All SQL that writes what goes through the edge. */
 @Injectable()
 export class LogWritesRepository {
   /** Of organizations that want it; one that is gone has no log. */
-  async addRequests(em: EntityManager, rows: readonly LoggedRequest[]): Promise<void> {
-    await prepared(em, 'request_log_add', ADD_REQUESTS, arraysOf(REQUEST, rows));
+  addRequests(em: EntityManager, rows: readonly LogRow[]): Promise<void> {
+    return add(em, REQUESTS, rows);
   }
 
-  async addLogins(em: EntityManager, rows: readonly LoginEntry[]): Promise<void> {
-    await prepared(em, 'access_log_add', ADD_LOGINS, arraysOf(LOGIN, rows));
+  addLogins(em: EntityManager, logins: readonly LoginEntry[]): Promise<void> {
+    return add(em, LOGINS, logins.map(loginRow));
   }
 
   async addTraffic(em: EntityManager, rows: readonly TrafficHour[]): Promise<void> {
-    await prepared(em, 'traffic_hour_add', ADD_TRAFFIC, arraysOf(TRAFFIC, rows));
+    await prepared(em, 'traffic_hour_add', ADD_TRAFFIC, [JSON.stringify(rows)]);
   }
 
   /** Deletes requests that are older than their organization, or RETENTION_DAYS, lets them be. @returns how many */
@@ -168,6 +152,21 @@ export class LogWritesRepository {
   expireTraffic(em: EntityManager, days: number, limit: number): Promise<number> {
     return expire(em, 'traffic_hour', 'hour', '-1', days, limit);
   }
+}
+
+/** In the order in which they came, which is that of their ids. */
+async function add(em: EntityManager, { name, orgs, copy }: Added, rows: readonly LogRow[]): Promise<void> {
+  const found = await prepared<{ orgId: string; orgUid: string; since: number }>(em, name, orgs, [
+    [...new Set(rows.map(({ orgId }) => orgId))],
+  ]);
+  const byId = new Map(found.map((org) => [org.orgId, org]));
+  let text = '';
+  for (const row of rows) {
+    const org = byId.get(row.orgId);
+    // Before that it was another organization's id.
+    if (org && org.since <= row.time) text += `${row.text}\t${org.orgUid}\n`;
+  }
+  if (text !== '') await copyRows(em.dataSource, copy, text);
 }
 
 /**
