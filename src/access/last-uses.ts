@@ -1,6 +1,6 @@
 import type { OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { BatchWriter, type Drain } from '#platform';
+import { atMost, BatchWriter, type Drain } from '#platform';
 
 /** A use is written at most so often for each credential and process. */
 const NOTED_MS = 60_000;
@@ -17,7 +17,7 @@ export interface Use {
 
 /** When and whence credentials of a kind were last used, to the minute: no request waits for that, or writes by itself. */
 export abstract class LastUses implements OnModuleInit {
-  private readonly noted = new LRUCache<string, true>({ max: 10_000, ttl: NOTED_MS });
+  private readonly noted = new LRUCache<string, true>({ ...atMost(10_000), ttl: NOTED_MS });
   private readonly writer: BatchWriter<Use>;
 
   /** @param of what is used, in the plural */

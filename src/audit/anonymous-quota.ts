@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { addressBucket } from '#platform';
+import { addressBucket, atMost } from '#platform';
 
 const MINUTE_MS = 60_000;
 /** Of one source address (IPv6 by /64), and of all strangers together. */
@@ -13,7 +13,7 @@ const SOURCES = 20_000;
 export class AnonymousQuota {
   private minute = 0;
   private all = 0;
-  private readonly sources = new LRUCache<string, number>({ max: SOURCES });
+  private readonly sources = new LRUCache<string, number>(atMost(SOURCES));
 
   /** Takes one row of the shares. @returns false when one of them is used up. */
   take(address: string | null): boolean {

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { BatchWriter, unavailable } from '#platform';
+import { atMost, BatchWriter, unavailable } from '#platform';
 import type { AnonymousQuota } from './anonymous-quota.js';
 
 const QUEUE = 10_000;
@@ -43,7 +43,7 @@ interface Minute<Row> {
  */
 export class RefusalRecords<Row> {
   private readonly logger = new Logger(RefusalRecords.name);
-  private readonly minutes = new LRUCache<string, Minute<Row>>({ max: QUEUE });
+  private readonly minutes = new LRUCache<string, Minute<Row>>(atMost(QUEUE));
   private readonly rows: BatchWriter<Row>;
 
   constructor(

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { RE2JS } from 're2js';
 import type { patternProblem } from '#blueprint';
-import { invalid, Workers } from '#platform';
+import { atMost, invalid, Workers } from '#platform';
 
 /**
  * Instructions of a compiled pattern: with a hardware id of 128 characters their product is what one match may cost. A pattern of 256
@@ -15,7 +15,7 @@ const MAX_PROGRAM = 1000;
 export class HardwareIdPatterns {
   private readonly logger = new Logger(HardwareIdPatterns.name);
   /** Null: too large, or stored by a version that took it. */
-  private readonly known = new LRUCache<string, { re: RE2JS | null }>({ max: 1000 });
+  private readonly known = new LRUCache<string, { re: RE2JS | null }>(atMost(1000));
 
   constructor(private readonly workers: Workers) {}
 

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { addressBucket } from '../addresses.js';
 import { Config } from '../config/config.js';
 import { AppError } from '../errors.js';
+import { atMost } from '../runtime/at-most.js';
 
 const WINDOW_MS = 60_000;
 const BUCKETS = 20_000;
@@ -13,7 +14,7 @@ const BUCKETS = 20_000;
  */
 @Injectable()
 export class RefusalLimiter {
-  private readonly buckets = new LRUCache<string, { count: number; until: number }>({ max: BUCKETS });
+  private readonly buckets = new LRUCache<string, { count: number; until: number }>(atMost(BUCKETS));
 
   constructor(private readonly config: Config) {}
 

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../runtime/at-most.js';
 import { PeriodicTask } from '../runtime/periodic-task.js';
 import type { Channel, PgNotifications } from './pg-notifications.js';
 
@@ -39,13 +40,13 @@ export class InvalidatedCache<V extends object> {
     private readonly options: InvalidatedCacheOptions<V>,
   ) {
     this.present = new LRUCache({
-      max: options.max,
+      ...atMost(options.max),
       ttl: TTL_MS,
       perf,
       dispose: (value, key) => this.untag(key, value),
     });
     this.absent = new LRUCache({
-      max: Math.min(options.max, 5_000),
+      ...atMost(Math.min(options.max, 5_000)),
       ttl: ABSENT_TTL_MS,
       perf,
       dispose: (_, key) => this.untag(key, null),

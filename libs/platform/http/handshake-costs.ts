@@ -6,6 +6,7 @@ import { Counter } from 'prom-client';
 import { addressBucket } from '../addresses.js';
 import { Config } from '../config/config.js';
 import { socketBelow } from '../crypto/tls-internals.js';
+import { atMost } from '../runtime/at-most.js';
 import { trustedProxies } from './trusted-proxies.js';
 
 const WINDOW_MS = 60_000;
@@ -29,8 +30,8 @@ const refused = new Counter({
  */
 @Injectable()
 export class HandshakeCosts {
-  private readonly spent = new LRUCache<string, number>({ max: ADDRESSES, ttl: WINDOW_MS, noUpdateTTL: true });
-  private readonly known = new LRUCache<string, true>({ max: ADDRESSES, ttl: KNOWN_MS });
+  private readonly spent = new LRUCache<string, number>({ ...atMost(ADDRESSES), ttl: WINDOW_MS, noUpdateTTL: true });
+  private readonly known = new LRUCache<string, true>({ ...atMost(ADDRESSES), ttl: KNOWN_MS });
   private readonly isTrusted: (address: string) => boolean;
 
   constructor(config: Config) {

@@ -3,7 +3,14 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { ClientCertField, DeviceAuthorities, HandshakeCosts, type TlsCredential, tlsCredentialOf } from '#platform';
+import {
+  atMost,
+  ClientCertField,
+  DeviceAuthorities,
+  HandshakeCosts,
+  type TlsCredential,
+  tlsCredentialOf,
+} from '#platform';
 import type { Authenticated, SiteIdentity } from './credential-standing.js';
 import { pskProof } from './site-admission.js';
 import { SiteCredentialsService } from './site-credentials.service.js';
@@ -23,7 +30,7 @@ const NEVER: Verified = { from: Infinity, to: -Infinity };
 /** Site credentials that the connection proves: its own handshake, or the one of a proxy in front of it (docs/credentials.md §4, §5). */
 @Injectable()
 export class ConnectionCredentials {
-  private readonly verified = new LRUCache<string, Verified>({ max: 20_000, ttl: VERIFIED_MS });
+  private readonly verified = new LRUCache<string, Verified>({ ...atMost(20_000), ttl: VERIFIED_MS });
 
   constructor(
     private readonly credentials: SiteCredentialsService,

@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { addressBucket, BatchWriter, Db, Drain, Hooks } from '#platform';
+import { addressBucket, atMost, BatchWriter, Db, Drain, Hooks } from '#platform';
 import { EventsService } from '../../audit/index.js';
 import type { SiteIdentity } from './credential-standing.js';
 import { CredentialSuccessionRepository } from './credential-succession.repository.js';
@@ -21,8 +21,8 @@ const CLOSE_MS = 2_000;
 @Injectable()
 export class CredentialUses implements OnModuleInit {
   /** By credential, the address that was noted a moment ago; by site and address, superseded ones that were told of. */
-  private readonly noted = new LRUCache<number, string>({ max: 50_000, ttl: NOTED_MS });
-  private readonly told = new LRUCache<string, true>({ max: 5_000, ttl: HOUR_MS });
+  private readonly noted = new LRUCache<number, string>({ ...atMost(50_000), ttl: NOTED_MS });
+  private readonly told = new LRUCache<string, true>({ ...atMost(5_000), ttl: HOUR_MS });
   private readonly writer: BatchWriter<{ credentialId: number; address: string | null }>;
 
   constructor(

@@ -1,7 +1,7 @@
 import { createECDH, createHash, createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { Config, KeyRing } from '#platform';
+import { atMost, Config, KeyRing } from '#platform';
 import type { Standing } from './standings.js';
 
 const LIFETIME_SECONDS = 60;
@@ -29,7 +29,7 @@ interface AssertionKey {
  */
 @Injectable()
 export class Assertions {
-  private readonly keysOf = new LRUCache<string, AssertionKey>({ max: 2_000 });
+  private readonly keysOf = new LRUCache<string, AssertionKey>(atMost(2_000));
 
   constructor(
     private readonly keyRing: KeyRing,

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { addressBucket } from '#platform';
+import { addressBucket, atMost } from '#platform';
 import type { EdgeRequest } from './edge-request.js';
 import { Guesses } from './guesses.js';
 import { SecretChecks } from './secret-checks.js';
@@ -23,8 +23,8 @@ interface Remembered {
 @Injectable()
 export class BasicCredentials {
   private readonly key = randomBytes(32);
-  private readonly remembered = new LRUCache<string, Remembered>({ max: 20_000, ttl: REMEMBERED_MS });
-  private readonly known = new LRUCache<string, true>({ max: 20_000, ttl: KNOWN_MS });
+  private readonly remembered = new LRUCache<string, Remembered>({ ...atMost(20_000), ttl: REMEMBERED_MS });
+  private readonly known = new LRUCache<string, true>({ ...atMost(20_000), ttl: KNOWN_MS });
 
   constructor(
     private readonly guesses: Guesses,

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '#platform';
 import { fieldOf } from '../http/fields.js';
 import { AccessLog } from '../logs/access-log.js';
 import type { LoggedUser, LoginEntry } from '../logs/entries.js';
@@ -21,7 +22,7 @@ type Attempt = Pick<LoginEntry, 'type' | 'allowed'> & { user?: LoggedUser };
 /** Tells the log of logins who tried to get in to a resource, and how (docs/edge-access.md "The log of logins"). Nothing waits for it. */
 @Injectable()
 export class LoginAttempts {
-  private readonly told = new LRUCache<string, true>({ max: 20_000, ttl: ANEW_MS });
+  private readonly told = new LRUCache<string, true>({ ...atMost(20_000), ttl: ANEW_MS });
 
   constructor(
     private readonly log: AccessLog,

@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { addressBucket, BatchWriter, Db, Drain } from '#platform';
+import { addressBucket, atMost, BatchWriter, Db, Drain } from '#platform';
 import { queues } from './edge-metrics.js';
 import type { LoginEntry } from './entries.js';
 import { LogWritesRepository } from './log-writes.repository.js';
@@ -23,7 +23,7 @@ export class AccessLog implements OnModuleInit {
   private readonly logger = new Logger(AccessLog.name);
   private readonly writer: BatchWriter<LoginEntry>;
   /** Of this minute, by source and by resource. */
-  private readonly refused = new LRUCache<string, { count: number }>({ max: 20_000, ttl: MINUTE_MS });
+  private readonly refused = new LRUCache<string, { count: number }>({ ...atMost(20_000), ttl: MINUTE_MS });
   private overflow = 0;
 
   constructor(

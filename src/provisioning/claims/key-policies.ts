@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { Db, PgNotifications, sameBytes } from '#platform';
+import { atMost, Db, PgNotifications, sameBytes } from '#platform';
 import { inForm } from '../hardware-id-form.js';
 import { HardwareIdPatterns } from '../hardware-id-patterns.js';
 import { anchor, type ClaimRequest, type RefusalReason } from './claim.js';
@@ -14,7 +14,7 @@ import { isUsedUp } from './reclaim-policy.js';
  */
 @Injectable()
 export class KeyPolicies {
-  private readonly cache = new LRUCache<string, KeyPolicy>({ max: 2000, ttl: 60_000 });
+  private readonly cache = new LRUCache<string, KeyPolicy>({ ...atMost(2000), ttl: 60_000 });
 
   constructor(
     private readonly db: Db,

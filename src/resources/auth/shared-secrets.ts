@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import bcrypt from 'bcrypt';
 import { LRUCache } from 'lru-cache';
-import { HashQueue, KeyRing, sameBytes, sha256, type Turn } from '#platform';
+import { atMost, HashQueue, KeyRing, sameBytes, sha256, type Turn } from '#platform';
 
 const COST = 10;
 /** Between bcrypt's hash and the HMAC; a character of neither. */
@@ -25,7 +25,7 @@ export const headerAuthSecret = (user: string, password: string) => `${user}:${p
 @Injectable()
 export class SharedSecrets {
   /** What bcrypt recognised: values of 0.1.0 have no HMAC, and stay as they are. */
-  private readonly recognised = new LRUCache<string, true>({ max: 10_000 });
+  private readonly recognised = new LRUCache<string, true>(atMost(10_000));
 
   constructor(
     private readonly queue: HashQueue,

@@ -4,6 +4,7 @@ import type { EntityManager } from 'typeorm';
 import {
   type ApiResult,
   type AppError,
+  atMost,
   type Columns,
   Config,
   checkViolated,
@@ -64,7 +65,7 @@ const COLUMNS: Columns<DomainView> = {
 export class DomainsService implements OnModuleInit, OnApplicationBootstrap {
   /** Ones that were verified: neither name nor type of a domain ever changes. Whether they still are is asked when a name is written. */
   private readonly verified = new LRUCache<string, { orgId: string; type: DomainType; baseDomain: string }>({
-    max: CACHED,
+    ...atMost(CACHED),
   });
 
   constructor(
