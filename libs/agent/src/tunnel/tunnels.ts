@@ -15,6 +15,8 @@ import { type TunnelContext, TunnelWays } from './tunnel-ways.js';
 
 const FIRST_WAIT: Range = { min: 100, max: 200 };
 const LOST_BACKOFF: Range = { min: 200, max: 30_000 };
+/** Tries before the waits grow: a server that was killed and started again is back within two or three seconds. */
+const QUICK_TRIES = 8;
 const REFUSED_BACKOFF: Range = { min: 5_000, max: 300_000 };
 /** A connection that lasted this long makes the next failure the first one again. */
 const STEADY_MS = 10_000;
@@ -131,7 +133,7 @@ export class Tunnels {
       );
       if (signal.aborted) return;
       if (clock.uptime() - began >= STEADY_MS) failures = 0;
-      const ms = wait ?? (failures === 0 ? uniform(FIRST_WAIT, random) : backoff(LOST_BACKOFF, failures - 1, random));
+      const ms = wait ?? waitAfterLoss(failures, random);
       const text = `tunnel ${slot.number}: ${detail}; again in ${(ms / 1000).toFixed(1)} s`;
       if (failures === 0) log.warn(text);
       else log.debug(text);
@@ -219,6 +221,9 @@ export class Tunnels {
     return asked === undefined ? backoff(REFUSED_BACKOFF, failures, random) : afterAtLeast(asked, random);
   }
 }
+
+const waitAfterLoss = (failures: number, random: () => number): number =>
+  failures === 0 ? uniform(FIRST_WAIT, random) : backoff(LOST_BACKOFF, Math.max(failures - QUICK_TRIES, 0), random);
 
 const leadsTo = (slots: readonly Slot[], server: string): boolean =>
   slots.some(({ connection }) => connection?.server === server);
