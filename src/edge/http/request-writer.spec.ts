@@ -19,10 +19,12 @@ function readByNode(bytes: Buffer): Promise<{ request: IncomingMessage; body: Bu
   });
 }
 
+const bytesOf = (head: string) => Buffer.from(head, 'latin1');
+
 describe('the head of a request', () => {
   it('is read by node as it was meant', async () => {
     const fields = ['Host', 'app.example.com', 'X-Empty', '', 'X-Upper', 'caf\xe9', 'X-Tab', 'a\tb'];
-    const read = await readByNode(requestHead('GET', '/a?b=c', fields));
+    const read = await readByNode(bytesOf(requestHead('GET', '/a?b=c', fields)));
     expect(read?.request).toMatchObject({ method: 'GET', url: '/a?b=c', rawHeaders: fields });
   });
 
@@ -47,7 +49,7 @@ describe('the head of a request', () => {
       fc.property(text, text, fc.array(fc.tuple(text, text)), (method, target, pairs) => {
         let head: string;
         try {
-          head = requestHead(method, target, pairs.flat()).toString('latin1');
+          head = requestHead(method, target, pairs.flat());
         } catch (error) {
           expect(error).toBeInstanceOf(UnwritableRequest);
           return;
@@ -65,7 +67,7 @@ describe('a body in chunks', () => {
     const parts = ['first', '', 'x'.repeat(70_000), '\r\n0\r\n\r\n'].map((text) => Buffer.from(text));
     const read = await readByNode(
       Buffer.concat([
-        requestHead('POST', '/', ['Host', 'a', 'Transfer-Encoding', 'chunked']),
+        bytesOf(requestHead('POST', '/', ['Host', 'a', 'Transfer-Encoding', 'chunked'])),
         ...parts.map(chunkOf),
         lastChunk(['X-Sum', '1']),
       ]),

@@ -8,17 +8,17 @@ const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 const NOTHING = Buffer.alloc(0);
 
 /**
- * The head of a request as HTTP/1.1 (RFC 9112). Nothing in it can end a line, whatever it was made of.
+ * The head of a request as HTTP/1.1 (RFC 9112), each character a byte. Nothing in it can end a line, whatever it was made of.
  * @throws UnwritableRequest
  */
-export function requestHead(method: string, target: string, fields: Readonly<Fields>): Buffer {
+export function requestHead(method: string, target: string, fields: Readonly<Fields>): string {
   if (!isAll(TOKEN, method)) throw new UnwritableRequest('the method is no token');
   for (let i = 0; i < target.length; i++) {
     const code = target.charCodeAt(i);
     if (code <= 32 || code >= 127) throw new UnwritableRequest('the target holds what none may hold');
   }
   if (target.length === 0) throw new UnwritableRequest('there is no target');
-  return Buffer.from(`${method} ${target} HTTP/1.1\r\n${lines(fields)}\r\n`, 'latin1');
+  return `${method} ${target} HTTP/1.1\r\n${lines(fields)}\r\n`;
 }
 
 /** One chunk of a body. Nothing makes none, since a chunk of nothing ends a body. */

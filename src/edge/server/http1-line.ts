@@ -3,8 +3,8 @@ import { type Fields, ResponseError } from '../http/response-head.js';
 import type { Line, LineUser, OutgoingRequest } from './line.js';
 import type { LinkUser, TargetLink } from './target-link.js';
 
-/** A request of HTTP/1.1 as bytes. @throws UnwritableRequest */
-export const http1Head = ({ method, target, fields }: OutgoingRequest): Buffer => requestHead(method, target, fields);
+/** A request of HTTP/1.1, each character a byte. @throws UnwritableRequest */
+export const http1Head = ({ method, target, fields }: OutgoingRequest): string => requestHead(method, target, fields);
 
 /** One request and its answer over a stream that carries one at a time. */
 export class Http1Line implements Line, LinkUser {
@@ -16,7 +16,7 @@ export class Http1Line implements Line, LinkUser {
   constructor(
     readonly link: TargetLink,
     private readonly request: OutgoingRequest,
-    private readonly head: Buffer,
+    private readonly head: string,
     private readonly keep: (link: TargetLink) => void,
   ) {
     this.used = link.used;
@@ -35,7 +35,7 @@ export class Http1Line implements Line, LinkUser {
     this.user = user;
     link.use(this);
     link.parser.begin({ method: request.method, upgrade: request.websocketKey !== undefined }, user);
-    link.stream.duplex.write(this.head);
+    link.stream.duplex.write(this.head, 'latin1');
   }
 
   write(part: Buffer): boolean {

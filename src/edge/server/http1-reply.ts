@@ -26,6 +26,7 @@ export class Http1Reply implements Reply {
   private waiting: Head | undefined;
   /** It was written at once, around `response`, which takes a tenth of what a small answer costs. */
   private isWhole = false;
+  private drained: () => void = () => undefined;
 
   constructor(private readonly response: ServerResponse) {
     response.on('error', () => undefined);
@@ -69,7 +70,9 @@ export class Http1Reply implements Reply {
       }
     }
     this.writeHead();
-    return response.destroyed || response.write(part);
+    if (response.destroyed || response.write(part)) return true;
+    response.once('drain', this.drained);
+    return false;
   }
 
   end(trailers: Fields): void {
@@ -132,7 +135,7 @@ export class Http1Reply implements Reply {
 
   listen(drained: () => void, gone: () => void): void {
     const { response } = this;
-    response.on('drain', drained);
+    this.drained = drained;
     response.on('close', () => {
       if (!response.writableFinished && !this.isWhole) gone();
     });

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { SiteDialer } from '../dialing/site-dialer.js';
 import type { StreamTarget } from '../dialing/target-stream.js';
-import type { Route } from '../routing/route-table.js';
-import { RouteTable } from '../routing/route-table.js';
+import { type Route, type RouteSettings, RouteTable } from '../routing/route-table.js';
 import type { StoredTarget, TargetStates } from '../routing/targets.js';
 import { Http1Line, http1Head } from './http1-line.js';
 import { Http2Line, http2Head } from './http2-line.js';
@@ -78,9 +77,18 @@ export class TargetDialer {
   }
 }
 
+/** Those of {@link keyOf}, with the settings that they are of. */
+const keys = new WeakMap<StoredTarget, { settings: RouteSettings; key: string }>();
+
 /** Whose a connection may be: nobody else's, and only while the target is set to the same. */
-const keyOf = ({ settings }: Route, { targetId, siteId, ip, port, method, insecureTls }: StoredTarget): string =>
-  `${settings.resourceId} ${targetId} ${siteId} ${method} ${port} ${ip} ${insecureTls} ${settings.tlsServerName ?? ''}`;
+function keyOf({ settings }: Route, target: StoredTarget): string {
+  const known = keys.get(target);
+  if (known?.settings === settings) return known.key;
+  const { targetId, siteId, ip, port, method, insecureTls } = target;
+  const key = `${settings.resourceId} ${targetId} ${siteId} ${method} ${port} ${ip} ${insecureTls} ${settings.tlsServerName ?? ''}`;
+  keys.set(target, { settings, key });
+  return key;
+}
 
 function streamTarget({ settings }: Route, { ip, port, method, insecureTls }: StoredTarget): StreamTarget {
   const target: StreamTarget = { protocol: 'tcp', host: ip, port, payload: 'http' };
