@@ -67,6 +67,18 @@ describe('sums', () => {
     expect(written.hours).toMatchObject([{ requests: 2, bytesOut: 11 }]);
   });
 
+  it('are of one resource, organization, hour and country each, in whatever order they come, and each is written once', async () => {
+    const { counters, written } = countersBefore(() => undefined);
+    const time = Date.now();
+    for (const more of [{ resourceId: 2 }, { orgId: 'other' }, { time: time + 3_600_000 }, { country: 'FR' }])
+      for (const of of [{}, more]) counters.addRequest(request({ time, ...of }));
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(written.hours.map(({ requests }) => requests)).toEqual([4, 1, 1, 1, 1]);
+    counters.addRequest(request({ time }));
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(written.hours.slice(5)).toMatchObject([{ resourceId: 1, requests: 1 }]);
+  });
+
   it('that PostgreSQL refuses are given up and counted', async () => {
     let refuses = true;
     const { counters, written } = countersBefore(() => (refuses ? new Error('no') : undefined));

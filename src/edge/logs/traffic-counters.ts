@@ -31,6 +31,8 @@ interface SiteSum {
 export class TrafficCounters implements OnModuleInit {
   private sites = new Map<number, SiteSum>();
   private hours = new Map<string, TrafficHour>();
+  /** Of `hours`, the one asked for last: mostly it is asked for again, and a key for the map is a text to be made. */
+  private last: TrafficHour | undefined;
   private dropped = 0;
   private readonly task = new PeriodicTask(TrafficCounters.name, {
     failure: 'Traffic could not be added up',
@@ -95,12 +97,16 @@ export class TrafficCounters implements OnModuleInit {
   /** The sums of a resource and a country in the hour of a moment; undefined where there is no room for more. */
   private hourOf(orgId: string, resourceId: number, time: number, country: string): TrafficHour | undefined {
     const hour = time - (time % HOUR_MS);
+    const { last } = this;
+    if (last?.resourceId === resourceId && last.hour === hour && last.country === country && last.orgId === orgId)
+      return last;
     const key = `${resourceId} ${hour} ${country} ${orgId}`;
     let sum = this.hours.get(key);
     if (!sum && this.hasRoom()) {
       sum = { orgId, resourceId, hour, country, ...NOTHING };
       this.hours.set(key, sum);
     }
+    this.last = sum;
     return sum;
   }
 
@@ -122,6 +128,7 @@ export class TrafficCounters implements OnModuleInit {
     const { sites, hours } = this;
     this.sites = new Map();
     this.hours = new Map();
+    this.last = undefined;
     try {
       await this.db.tx(async (tx) => {
         if (sites.size > 0) await this.siteTraffic.add(tx, [...sites.values()]);
