@@ -126,6 +126,17 @@ describe('a raw resource', () => {
     busy.close();
   });
 
+  it('never leads to the port of another one', async () => {
+    const { port } = await raw('tcp', echo.port);
+    (await joined(port)).destroy();
+    const circle = await raw('tcp', port);
+    // Served: who comes is cut, and not refused as where nobody listens.
+    const isServed = (error: NodeJS.ErrnoException) => error.code !== 'ECONNREFUSED';
+    await until(() => dial(circle.port).then((socket) => Boolean(socket.destroy()), isServed));
+    await until(() => isShut(circle.port));
+    (await joined(port)).destroy();
+  });
+
   it('lets nobody new in by what is old, and goes on with who is in', async () => {
     const target = await udpPeer((payload, from, socket) => socket.send(payload, from.port, from.address));
     const [tcp, udp] = [await raw('tcp', echo.port), await raw('udp', target.port)];

@@ -5,6 +5,7 @@ import { Config, Db, Drain, PeriodicTask, PgNotifications } from '#platform';
 import { ServerLease } from '../../cluster/index.js';
 import { DialPolicy } from '../policy/dial-policy.js';
 import { LocalDialer } from '../policy/local-dialer.js';
+import { RawRoutesRepository } from '../raw/raw-routes.repository.js';
 import { LocalChecksRepository } from './local-checks.repository.js';
 import { ownListeners } from './own-listeners.js';
 
@@ -31,6 +32,7 @@ export class LocalDialing implements OnModuleInit, OnApplicationBootstrap {
     private readonly config: Config,
     private readonly db: Db,
     private readonly repository: LocalChecksRepository,
+    private readonly raw: RawRoutesRepository,
     private readonly lease: ServerLease,
     private readonly notifications: PgNotifications,
     private readonly host: HttpAdapterHost,
@@ -42,7 +44,9 @@ export class LocalDialing implements OnModuleInit, OnApplicationBootstrap {
   }
 
   onModuleInit(): void {
-    if (this.policy.orgIds.length > 0) this.notifications.on('site_changed', () => this.task.wake(SOON_MS));
+    if (this.policy.orgIds.length === 0) return;
+    for (const channel of ['site_changed', 'resource_changed'] as const)
+      this.notifications.on(channel, () => this.task.wake(SOON_MS));
   }
 
   onApplicationBootstrap(): void {
@@ -56,12 +60,15 @@ export class LocalDialing implements OnModuleInit, OnApplicationBootstrap {
 
   /** Reads what else listens, and which sites there are. */
   async refresh(): Promise<void> {
-    const [others, sites] = [
+    const [others, sites, raw] = [
       await this.lease.listeners(),
       await this.repository.sites(this.db.manager, this.policy.orgIds),
+      await this.raw.inService(this.db.manager),
     ];
     const bound = (this.host.httpAdapter.getHttpServer() as Server).address();
-    this.policy.setOwn(await ownListeners(this.config, bound && typeof bound === 'object' ? bound.port : 0, others));
+    const port = bound && typeof bound === 'object' ? bound.port : 0;
+    const rawPorts = raw.map((route) => route.port);
+    this.policy.setOwn(await ownListeners(this.config, port, others, rawPorts));
     this.siteIds = new Set(sites.map(({ siteId }) => siteId));
   }
 }

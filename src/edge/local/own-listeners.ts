@@ -9,8 +9,14 @@ const POSTGRES_PORT = 5432;
  * Where this installation listens, by addresses: this process, its database, and other processes as they announce themselves (`host:port`). Names are
  * resolved anew each time; one that has no address now is left out.
  * @param bound the port that this process got, where PORT is 0
+ * @param rawPorts of raw resources, which each of the processes serves
  */
-export async function ownListeners(config: Config, bound: number, others: readonly string[]): Promise<Listener[]> {
+export async function ownListeners(
+  config: Config,
+  bound: number,
+  others: readonly string[],
+  rawPorts: readonly number[],
+): Promise<Listener[]> {
   const { host, port, deviceTlsPort, metricsPort, publicUrl } = config.http;
   const ports = new Set([port, bound, deviceTlsPort, metricsPort].filter((one) => one !== undefined && one > 0));
   const places = [
@@ -19,6 +25,9 @@ export async function ownListeners(config: Config, bound: number, others: readon
     ...(config.edge.internalPort ? [{ host: config.edge.internalHost, port: config.edge.internalPort }] : []),
     ...databasesOf(config.database.url),
     ...[publicUrl.href, ...others].flatMap(placeOf),
+    ...[config.edge.host, ...others.flatMap(placeOf).map((place) => place.host)].flatMap((host) =>
+      rawPorts.map((port) => ({ host, port })),
+    ),
   ];
   const resolved = await Promise.all(
     places.map(async ({ host, port }) => (await addressesOf(host)).map((address) => ({ address, port }))),
