@@ -46,10 +46,13 @@ export class FirstRun {
    * ROOT_API_KEY in force. @returns what was made, to be shown once; null on later starts.
    */
   async run(): Promise<FirstSecrets | null> {
+    const isFirst = async () => (await readSetting(this.db.manager, 'first_run_at')) === null;
+    // What was made stays: a later start need not wait for others to see that.
+    if (!this.config.installation.rootApiKey && !(await isFirst())) return null;
     return underBootLock(
       this.config.database.url!,
       async () => {
-        const first = (await readSetting(this.db.manager, 'first_run_at')) === null;
+        const first = await isFirst();
         const made = first ? await this.createAll() : null;
         if (!first && this.config.installation.rootApiKey) await this.applyRootKey();
         return made;
