@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
 import http2, { type ServerHttp2Stream } from 'node:http2';
-import type { Socket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
 import { TestEdge } from '../support/edge.js';
 import { frameOf, H2cTarget, rawH2c } from '../support/h2c.js';
 import { until } from '../support/server.js';
@@ -275,4 +276,24 @@ describe('a hostile h2c target', () => {
     await until(async () => (await edge.get(host)).status === 502);
     hostile.stop();
   });
+});
+
+it('a websocket goes to an h2c target over HTTP/1.1', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  server.on('connection', (socket) => socket.on('message', (data) => socket.send(`you said ${data}`)));
+  const { resourceId, host } = await edge.resource();
+  await edge.target(resourceId, siteId, (server.address() as AddressInfo).port, { method: 'h2c' });
+  const socket = await until(async () => {
+    const tried = new WebSocket(`ws://127.0.0.1:${edge.port}/`, { headers: { host } });
+    return once(tried, 'open').then(
+      () => tried,
+      () => undefined,
+    );
+  });
+  socket.send('hello');
+  expect(String((await once(socket, 'message'))[0])).toBe('you said hello');
+  socket.close();
+  await once(socket, 'close');
+  server.close();
 });

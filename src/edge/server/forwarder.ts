@@ -205,13 +205,13 @@ export class Forwarder {
     else trip.over({ failed: code, target });
   }
 
-  /** @returns undefined where a rewrite makes no path, or for a websocket to a target that has none */
+  /** @returns undefined where a rewrite makes no path */
   private requestOf(trip: Trip, target: StoredTarget): OutgoingRequest | undefined {
     const { known, admission } = trip;
     const { call, route, path, scheme } = known;
     const { checked, body, websocketKey } = call;
     const to = route.targets.rewrite(target, path.path, path.query);
-    if (to === undefined || (websocketKey !== undefined && target.method === 'h2c')) return undefined;
+    if (to === undefined) return undefined;
     const forwarding: Forwarding = {
       peer: call.peer.address,
       client: known.client,

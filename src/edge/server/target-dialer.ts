@@ -49,7 +49,8 @@ export class TargetDialer {
     const idleMs = repeatable ? undefined : FRESH_MS;
     const { orgId } = route.settings;
     const dial = () => this.sites.connect({ siteId: target.siteId, orgId }, streamTarget(route, target));
-    if (target.method === 'h2c') {
+    // Servers that know HTTP/2 take websockets over HTTP/1.1 as well; few do over HTTP/2 (RFC 8441).
+    if (target.method === 'h2c' && request.websocketKey === undefined) {
       const headers = http2Head(request);
       const kept = anew ? undefined : this.sessions.take(key, idleMs);
       if (kept) return new Http2Line(kept, request, headers);
