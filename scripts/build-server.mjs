@@ -93,7 +93,7 @@ function inAscii(text) {
   return text.replace(/[^\x00-\x7f]/g, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** Names are given to functions each time one is made, which took a fifth of a request to the edge. */
+/** Names are given to functions each time one is made, which took a tenth of what a request to the edge takes. */
 function namesOfClassesAlone(text) {
   return text
     .replace(/\/\* @__PURE__ \*\/ __name\((?!class\b)/g, 'gatehouseFunction(')
