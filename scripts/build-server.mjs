@@ -117,5 +117,5 @@ function namesOfClassesAlone(text) {
 function namedFunction(node) {
   if (!ts.isCallExpression(node) || !ts.isIdentifier(node.expression) || node.expression.text !== '__name') return;
   const [it] = node.arguments;
-  return ts.isFunctionLike(it) || ts.isIdentifier(it) ? it : undefined;
+  return it && (ts.isFunctionLike(it) || ts.isIdentifier(it)) ? it : undefined;
 }
