@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEmptyDatabase } from '../support/database.js';
 import { startServer, TEST_MASTER_KEY, until } from '../support/server.js';
 
-const main = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url));
+const program = (path: string) => fileURLToPath(new URL(`../../dist/${path}/main.js`, import.meta.url));
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'gatehouse-stopped-'));
@@ -17,9 +17,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Begins a first start in `folder`. @returns its process, and what it ended with */
-function begin(env: Record<string, string>, nodeOptions: string[] = []) {
-  const child = spawn(process.execPath, [...nodeOptions, main], {
+/**
+ * Begins a first start in `folder`.
+ * @param failpoint wraps a module of the server, which runs from single files then
+ * @returns its process, and what it ended with
+ */
+function begin(env: Record<string, string>, failpoint?: string) {
+  const words = failpoint ? ['--import', failpoint, program('src')] : [program('server')];
+  const child = spawn(process.execPath, words, {
     cwd: folder,
     env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', EDGE_PORT: '0', LOG_LEVEL: 'silent', ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -54,7 +59,7 @@ describe('a start that is stopped', () => {
     try {
       const failpoint = new URL('../support/failpoints/stopped-in-first-run.mjs', import.meta.url).href;
       const env = { DATABASE_URL: database.url, MASTER_KEY: TEST_MASTER_KEY };
-      expect(await begin(env, ['--import', failpoint]).end).toEqual({ code: 0, stderr: '' });
+      expect(await begin(env, failpoint).end).toEqual({ code: 0, stderr: '' });
     } finally {
       await database.drop();
     }

@@ -159,15 +159,16 @@ export class Testbed {
 
   /**
    * One Gatehouse server process, built main.js, ready. `gcReport`: it answers SIGUSR2 with its heap after a collection. `tls`: it serves over TLS, with
-   * a certificate that nobody knows.
+   * a certificate that nobody knows. `failpoint`: a module that wraps another of the server's, which runs from single files then.
    * @param {string} databaseUrl
-   * @param {NodeOptions & { gcReport?: string, port?: number, tls?: boolean }} [options]
+   * @param {NodeOptions & { gcReport?: string, port?: number, tls?: boolean, failpoint?: string }} [options]
    */
-  async server(databaseUrl, { env = {}, nodeArgs = [], gcReport, port: given, tls = false } = {}) {
+  async server(databaseUrl, { env = {}, nodeArgs = [], gcReport, port: given, tls = false, failpoint } = {}) {
     const port = given ?? (await freePort());
     const probe = gcReport ? ['--expose-gc', '--import', path.join(here, 'gc-probe.mjs')] : [];
-    const child = this.node(path.join(repository, 'dist/server/main.js'), [], {
-      nodeArgs: [...SERVER_ARGS, ...probe, ...nodeArgs],
+    const stop = failpoint ? ['--import', failpoint] : [];
+    const child = this.node(path.join(repository, failpoint ? 'dist/src/main.js' : 'dist/server/main.js'), [], {
+      nodeArgs: [...SERVER_ARGS, ...probe, ...stop, ...nodeArgs],
       env: {
         HOST: '127.0.0.1',
         PORT: String(port),

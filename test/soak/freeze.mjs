@@ -19,7 +19,7 @@ export const freeze = {
     await idle.stop();
     const armed = path.join(testbed.folder, 'armed');
     const doomed = await anotherServer(testbed, steady.databaseUrl, {
-      nodeArgs: ['--import', failpoint],
+      failpoint,
       env: { FAILPOINT_FILE: armed, FAILPOINT_UNBOUNDED: '1' },
     });
     await steady.organization(ORG);
