@@ -3,7 +3,7 @@ import { isAll, isFieldValue, TOKEN } from './field-syntax.js';
 import type { Fields } from './response-head.js';
 
 /**
- * An answer of HTTP/1.1 in one piece, on a connection that stays (RFC 9112 §4, §9.3).
+ * An answer of HTTP/1.1 in one piece, on a connection that stays (RFC 9112 §4).
  * @param fields with the length of the body among them
  * @param keepAliveSeconds for how long the connection is kept without another request
  * @returns undefined where it is to be written in another way: it is said to end the connection, or holds what no field may hold
