@@ -60,14 +60,13 @@ export class LocalDialing implements OnModuleInit, OnApplicationBootstrap {
 
   /** Reads what else listens, and which sites there are. */
   async refresh(): Promise<void> {
-    const [others, sites, raw] = [
+    const [others, sites, rawPorts] = [
       await this.lease.listeners(),
       await this.repository.sites(this.db.manager, this.policy.orgIds),
-      await this.raw.inService(this.db.manager),
+      await this.raw.ports(this.db.manager),
     ];
     const bound = (this.host.httpAdapter.getHttpServer() as Server).address();
     const port = bound && typeof bound === 'object' ? bound.port : 0;
-    const rawPorts = raw.map((route) => route.port);
     this.policy.setOwn(await ownListeners(this.config, port, others, rawPorts));
     this.siteIds = new Set(sites.map(({ siteId }) => siteId));
   }

@@ -29,10 +29,9 @@ export async function ownListeners(
       rawPorts.map((port) => ({ host, port })),
     ),
   ];
-  const resolved = await Promise.all(
-    places.map(async ({ host, port }) => (await addressesOf(host)).map((address) => ({ address, port }))),
-  );
-  return resolved.flat();
+  const hosts = [...new Set(places.map((place) => place.host))];
+  const addresses = new Map(await Promise.all(hosts.map(async (host) => [host, await addressesOf(host)] as const)));
+  return places.flatMap(({ host, port }) => addresses.get(host)!.map((address) => ({ address, port })));
 }
 
 const addressesOf = async (host: string): Promise<string[]> =>

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { execute, prepared } from '#platform';
+import { execute, prepared, query } from '#platform';
 import { PORT_IS_ANOTHERS } from '../../resources/index.js';
 import type { RawRoute } from './raw-route.js';
 
@@ -28,6 +28,15 @@ export class RawRoutesRepository {
        WHERE NOT r.http AND r.staged_by IS NULL AND r.enabled AND NOT EXISTS (SELECT FROM closed_org o WHERE o.org_id = r.org_id) AND NOT ${PORT_IS_ANOTHERS}`,
       [],
     );
+  }
+
+  /** The ports on which some process may serve one. */
+  async ports(em: EntityManager): Promise<number[]> {
+    const rows = await query<{ port: number }>(
+      em,
+      'SELECT DISTINCT r.proxy_port AS port FROM resource r WHERE NOT r.http AND r.staged_by IS NULL AND r.enabled',
+    );
+    return rows.map(({ port }) => port);
   }
 
   /** Tells which ports this process cannot open: these, and no others. */

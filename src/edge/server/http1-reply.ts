@@ -24,9 +24,8 @@ export class Http1Reply implements Reply {
   private hasLength = false;
   /** What was not written yet: it leaves with the first of the body, or soon without it. */
   private waiting: Head | undefined;
-  /** It was written at once, around `response`, which takes a tenth of what a small answer costs. */
+  /** It was written at once, around `response`, whose ways cost some 4 % of a small request to the edge. */
   private isWhole = false;
-  private drained: () => void = () => undefined;
 
   constructor(private readonly response: ServerResponse) {
     response.on('error', () => undefined);
@@ -70,9 +69,7 @@ export class Http1Reply implements Reply {
       }
     }
     this.writeHead();
-    if (response.destroyed || response.write(part)) return true;
-    response.once('drain', this.drained);
-    return false;
+    return response.destroyed || response.write(part);
   }
 
   end(trailers: Fields): void {
@@ -135,7 +132,7 @@ export class Http1Reply implements Reply {
 
   listen(drained: () => void, gone: () => void): void {
     const { response } = this;
-    this.drained = drained;
+    response.on('drain', drained);
     response.on('close', () => {
       if (!response.writableFinished && !this.isWhole) gone();
     });
