@@ -63,6 +63,7 @@ export * from './http/validation.js';
 export * from './http/validators.js';
 export * from './platform.module.js';
 export * from './runtime/at-most.js';
+export * from './runtime/bag.js';
 export * from './runtime/batch-writer.js';
 export * from './runtime/drain.js';
 export * from './runtime/fair-queue.js';

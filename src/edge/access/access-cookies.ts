@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { KeyRing } from '#platform';
+import { LRUCache } from 'lru-cache';
+import { atMost, KeyRing } from '#platform';
 import { cookiesNamed, hostCookieName, setCookie } from '../http/cookies.js';
 import {
   KNOWN_BROWSER_COOKIE,
@@ -17,6 +18,8 @@ const VALUES = 8;
 /** The longest that browsers keep a cookie. */
 const KNOWN_SECONDS = 400 * 86_400;
 const STEP_SECONDS = 600;
+/** Tickets that are remembered, some 600 bytes each. */
+const PROVEN = 20_000;
 
 const METHODS: Record<string, LoginMethod> = { s: 'sso', p: 'password', c: 'pincode', w: 'whitelist', t: 'token' };
 const LETTERS = new Map(Object.entries(METHODS).map(([letter, method]) => [method, letter]));
@@ -41,6 +44,9 @@ export interface SessionTicket {
 /** Cookies of the edge on the hosts of resources. Each is good at the host and the resource that it was set for, and nowhere else. */
 @Injectable()
 export class AccessCookies {
+  /** Tickets whose MAC was right, by all that it is over: a browser shows the same one with each request. */
+  private readonly proven = new LRUCache<string, SessionTicket>(atMost(PROVEN));
+
   constructor(private readonly keys: KeyRing) {}
 
   /** `session.method.login session.time.mac`, the MAC over these, host and resource. */
@@ -61,12 +67,22 @@ export class AccessCookies {
   }
 
   private ticketOf(asked: Asked, value: string, now: number): SessionTicket | undefined {
+    const whole = about(asked, value);
+    let ticket = this.proven.get(whole);
+    if (!ticket) {
+      ticket = this.readTicket(asked, value);
+      if (ticket) this.proven.set(whole, ticket);
+    }
+    return ticket && now / 1000 < ticket.issuedAt + SESSION_SECONDS ? ticket : undefined;
+  }
+
+  private readTicket(asked: Asked, value: string): SessionTicket | undefined {
     const parts = value.split('.');
     if (parts.length !== 5) return undefined;
     const [sessionId, letter, loginSessionId, time, mac] = parts as [string, string, string, string, string];
     const method = METHODS[letter];
     const issuedAt = Number.parseInt(time, 36);
-    if (!UUID.test(sessionId) || !method || !(now / 1000 < issuedAt + SESSION_SECONDS)) return undefined;
+    if (!UUID.test(sessionId) || !method) return undefined;
     const text = value.slice(0, -mac.length - 1);
     if (!this.keys.isMac('resource-session', about(asked, text), Buffer.from(mac, 'base64url'))) return undefined;
     return { sessionId, method, loginSessionId, issuedAt };

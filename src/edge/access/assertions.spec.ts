@@ -23,6 +23,7 @@ const standing = (more: Partial<Standing> = {}): Standing => ({
   email: 'kim@example.com',
   endsAt: 0,
   tags: [],
+  watches: undefined,
   ...more,
 });
 const verified = async (text: string, orgUid = standing().orgUid, from = assertions) =>

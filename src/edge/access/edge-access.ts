@@ -12,7 +12,7 @@ import { LoginAttempts } from './login-attempts.js';
 import { LoginForms } from './login-forms.js';
 import { CHALLENGE, redirect } from './login-page.js';
 import { askedPath } from './return-path.js';
-import { type Facts, type Standing, Standings, tagsOf } from './standings.js';
+import { type Facts, type Standing, Standings } from './standings.js';
 
 export type { EdgeRequest, Granted, VisitorIdentity } from './edge-request.js';
 
@@ -112,33 +112,33 @@ export class EdgeAccess {
   }
 
   private bySession(request: EdgeRequest, sessionId: string, standing: Standing): Granted {
-    const { method } = standing;
+    const { method, endsAt } = standing;
     const touch = () => this.standings.used(sessionId);
+    const look = () => this.standings.session(sessionId);
     touch();
-    return {
-      ...(standing.email === null ? {} : { identity: this.identityOf(request, standing) }),
+    const granted: Granted = {
       by: method,
       withoutAuthorization: false,
-      onEnd: (listener) =>
-        this.standings.watch(
-          { ...standing, isCurrent: this.standings.heldSession(sessionId) === standing },
-          { look: () => this.standings.session(sessionId), touch },
-          listener,
-        ),
+      onEnd: (listener) => {
+        const isCurrent = this.standings.heldSession(sessionId) === standing;
+        return this.standings.watch(standing, isCurrent, { endsAt, look, touch }, listener);
+      },
     };
+    if (standing.email !== null) granted.identity = this.identityOf(request, standing);
+    return granted;
   }
 
   private byToken(request: EdgeRequest, token: [id: string, token: string], standing: Standing): Granted {
     this.attempts.addOnce(request, { type: 'access_token', allowed: true }, token[0]);
+    const { endsAt } = standing;
+    const look = () => this.standings.token(...token);
     return {
       by: 'token',
       withoutAuthorization: false,
-      onEnd: (listener) =>
-        this.standings.watch(
-          { ...standing, isCurrent: this.standings.heldToken(...token) === standing },
-          { look: () => this.standings.token(...token), touch: nothing },
-          listener,
-        ),
+      onEnd: (listener) => {
+        const isCurrent = this.standings.heldToken(...token) === standing;
+        return this.standings.watch(standing, isCurrent, { endsAt, look, touch: nothing }, listener);
+      },
     };
   }
 
@@ -151,12 +151,10 @@ export class EdgeAccess {
     return {
       by: 'header',
       withoutAuthorization: true,
-      onEnd: (listener) =>
-        this.standings.watch(
-          { ...FOR_EVER, tags: tagsOf(facts), isCurrent: this.standings.heldFacts(facts.resourceId) === facts },
-          { look, touch: nothing },
-          listener,
-        ),
+      onEnd: (listener) => {
+        const isCurrent = this.standings.heldFacts(facts.resourceId) === facts;
+        return this.standings.watch(facts, isCurrent, { ...FOR_EVER, look, touch: nothing }, listener);
+      },
     };
   }
 

@@ -1,5 +1,15 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { Config, Db, InvalidatedCache, PeriodicTask, PgNotifications, Retention, sha256 } from '#platform';
+import {
+  Bag,
+  Config,
+  Db,
+  InvalidatedCache,
+  PeriodicTask,
+  PgNotifications,
+  type Placed,
+  Retention,
+  sha256,
+} from '#platform';
 import { type AccessFacts, AccessRepository, type StandingRow } from './access.repository.js';
 import { SessionUses } from './session-uses.js';
 
@@ -8,28 +18,39 @@ const RETRY_MS = 500;
 /** Looked at together. */
 const AT_ONCE = 50;
 
-/** Who may pass, as this process remembers it. */
-export interface Standing extends StandingRow {
-  /** performance.now() at which it ends by itself. */
-  endsAt: number;
+/** What visitors pass by, as it was read. */
+interface Ground {
   /** Notices that it may end by. */
   tags: string[];
+  /** What goes on by it; undefined where nothing has lately. */
+  watches: Bag<Watch> | undefined;
+}
+
+/** Who may pass, as this process remembers it. */
+export interface Standing extends StandingRow, Ground {
+  /** performance.now() at which it ends by itself. */
+  endsAt: number;
   /** Made when it is first asked for (`Assertions`). */
   assertion?: { text: string; until: number };
 }
 
-export interface Facts extends AccessFacts {
+export interface Facts extends AccessFacts, Ground {
   resourceId: number;
 }
 
-/** Something that goes on for as long as it may. */
-interface Watch {
-  tags: string[];
+/** How something that goes on is looked after. */
+interface Watched {
+  /** By performance.now(): when it is looked at again, without a notice. */
   endsAt: number;
-  /** @returns until when it may go on, null: it may not */
-  look(): Promise<number | null>;
+  /** @returns null: it has ended */
+  look(): Promise<{ endsAt: number } | null>;
+  /** Notes, now and then, that it goes on. */
   touch(): void;
-  end(): void;
+}
+
+interface Watch extends Watched, Placed {
+  ground: Ground;
+  listener(): void;
 }
 
 /** What a notice of a resource names. */
@@ -52,7 +73,8 @@ const CHANNELS = { resource_changed: tagsOfResource, access_changed: (name: stri
 export class Standings implements OnModuleInit, OnApplicationShutdown {
   private readonly standings: InvalidatedCache<Standing>;
   private readonly resources: InvalidatedCache<Facts>;
-  private readonly watches = new Map<string, Set<Watch>>();
+  /** What has watches, by its tags. Kept until the next sweep where the last watch ends: the next request makes another. */
+  private readonly grounds = new Map<string, Set<Ground>>();
   private readonly due = new Set<Watch>();
   private readonly task = new PeriodicTask(Standings.name, {
     failure: 'Who may go on could not be looked up; trying again',
@@ -77,12 +99,12 @@ export class Standings implements OnModuleInit, OnApplicationShutdown {
     this.resources = new InvalidatedCache(notifications, {
       max: 10_000,
       channels: CHANNELS,
-      tags: (key, facts) => (facts ? tagsOf(facts) : [key]),
+      tags: (key, facts) => facts?.tags ?? [key],
     });
     // After the caches, which have then forgotten it.
     for (const [channel, tags] of Object.entries(CHANNELS))
       notifications.onEarly(channel as keyof typeof CHANNELS, (payload) => this.changed(tags(payload)));
-    notifications.onReconnected(() => this.changed(this.watches.keys()));
+    notifications.onReconnected(() => this.changed(this.grounds.keys()));
   }
 
   onModuleInit(): void {
@@ -123,50 +145,23 @@ export class Standings implements OnModuleInit, OnApplicationShutdown {
   facts(resourceId: number): Promise<Facts | null> {
     return this.resources.get(resourceTag(resourceId), async () => {
       const facts = await this.repository.facts(this.db.manager, resourceId);
-      return facts && { ...facts, resourceId };
+      return facts && { ...facts, resourceId, tags: tagsOf({ ...facts, resourceId }), watches: undefined };
     });
   }
 
   /**
-   * Calls `listener` once, soon after this has ended.
-   * @param isCurrent whether nothing was heard of it since it was read: else it is looked at at once
-   * @param look reads it again; null: it has ended
-   * @param touch notes, now and then, that it goes on
+   * Calls `listener` once, soon after what lets something go on has ended.
+   * @param isCurrent whether nothing was heard of the ground since it was read: else it is looked at at once
    * @returns forgets it
    */
-  watch(
-    { tags, endsAt, isCurrent }: { tags: string[]; endsAt: number; isCurrent: boolean },
-    { look, touch }: { look: () => Promise<{ endsAt: number } | null>; touch: () => void },
-    listener: () => void,
-  ): () => void {
-    const forget = (): void => {
-      this.due.delete(watch);
-      for (const tag of tags) {
-        const watches = this.watches.get(tag);
-        if (watches?.delete(watch) && watches.size === 0) this.watches.delete(tag);
-      }
-    };
-    const watch: Watch = {
-      tags,
-      endsAt,
-      look: async () => (await look())?.endsAt ?? null,
-      touch,
-      end: () => {
-        if (!this.isWatched(watch)) return;
-        forget();
-        listener();
-      },
-    };
-    for (const tag of tags) {
-      const watches = this.watches.get(tag);
-      if (watches) watches.add(watch);
-      else this.watches.set(tag, new Set([watch]));
-    }
+  watch(ground: Ground, isCurrent: boolean, { endsAt, look, touch }: Watched, listener: () => void): () => void {
+    const watch: Watch = { place: -1, ground, endsAt, look, touch, listener };
+    (ground.watches ?? this.added(ground)).add(watch);
     if (!isCurrent) {
       this.due.add(watch);
       this.task.wake();
     }
-    return forget;
+    return () => this.forget(watch);
   }
 
   /** Notes that a session is in use. */
@@ -183,7 +178,9 @@ export class Standings implements OnModuleInit, OnApplicationShutdown {
     const read = () =>
       this.standings.get(key, async () => {
         const row = await load();
-        return row && { ...row, endsAt: performance.now() + row.secondsLeft * 1000, tags: [key, ...tagsOf(row)] };
+        if (!row) return null;
+        const endsAt = performance.now() + row.secondsLeft * 1000;
+        return { ...row, endsAt, tags: [key, ...tagsOf(row)], watches: undefined };
       });
     const standing = await read();
     if (!standing || standing.endsAt > performance.now()) return standing;
@@ -192,14 +189,46 @@ export class Standings implements OnModuleInit, OnApplicationShutdown {
     return read();
   }
 
-  private isWatched(watch: Watch): boolean {
-    return this.watches.get(watch.tags[0]!)?.has(watch) ?? false;
+  private added(ground: Ground): Bag<Watch> {
+    for (const tag of ground.tags) {
+      const grounds = this.grounds.get(tag);
+      if (grounds) grounds.add(ground);
+      else this.grounds.set(tag, new Set([ground]));
+    }
+    ground.watches = new Bag();
+    return ground.watches;
+  }
+
+  private removed(ground: Ground): void {
+    ground.watches = undefined;
+    for (const tag of ground.tags) {
+      const grounds = this.grounds.get(tag);
+      if (grounds?.delete(ground) && grounds.size === 0) this.grounds.delete(tag);
+    }
+  }
+
+  /** @returns whether it was watched */
+  private forget(watch: Watch): boolean {
+    this.due.delete(watch);
+    return watch.ground.watches?.delete(watch) ?? false;
+  }
+
+  private end(watch: Watch): void {
+    if (this.forget(watch)) watch.listener();
   }
 
   private changed(tags: Iterable<string>): void {
     const before = this.due.size;
-    for (const tag of tags) for (const watch of this.watches.get(tag) ?? []) this.due.add(watch);
+    for (const tag of tags)
+      for (const { watches } of this.grounds.get(tag) ?? [])
+        for (const watch of watches?.values() ?? []) this.due.add(watch);
     if (this.due.size > before) this.task.wake();
+  }
+
+  /** What has watches, each once: its first tag is its own. */
+  private *watched(): Generator<[Ground, Bag<Watch>]> {
+    for (const [tag, grounds] of this.grounds)
+      for (const ground of grounds) if (ground.tags[0] === tag && ground.watches) yield [ground, ground.watches];
   }
 
   private async lookAtDue(): Promise<void> {
@@ -207,15 +236,17 @@ export class Standings implements OnModuleInit, OnApplicationShutdown {
     // What has ended meanwhile is not heard of: nothing that rests on a login goes on for longer than what needs none (docs/adr/0102).
     const { isDown, heardUntil } = this.notifications;
     const isStale = isDown && now - heardUntil > this.config.edge.staleSeconds * 1000;
-    for (const watches of this.watches.values())
-      for (const watch of watches) {
+    for (const [ground, watches] of this.watched()) {
+      if (watches.size === 0) this.removed(ground);
+      for (const watch of watches.values()) {
         if (isStale) {
-          watch.end();
+          this.end(watch);
           continue;
         }
         watch.touch();
         if (watch.endsAt <= now) this.due.add(watch);
       }
+    }
     while (this.due.size > 0) {
       const some = [...this.due].slice(0, AT_ONCE);
       for (const watch of some) this.due.delete(watch);
@@ -223,15 +254,15 @@ export class Standings implements OnModuleInit, OnApplicationShutdown {
       const failed = looked.findIndex(({ status }) => status === 'rejected');
       if (failed < 0) continue;
       for (const [i, watch] of some.entries())
-        if (looked[i]!.status === 'rejected' && this.isWatched(watch)) this.due.add(watch);
+        if (looked[i]!.status === 'rejected' && watch.ground.watches?.has(watch)) this.due.add(watch);
       throw (looked[failed] as PromiseRejectedResult).reason;
     }
   }
 
   private async lookAt(watch: Watch): Promise<void> {
-    const endsAt = await watch.look();
-    if (endsAt === null) watch.end();
-    else watch.endsAt = endsAt;
+    const now = await watch.look();
+    if (now) watch.endsAt = now.endsAt;
+    else this.end(watch);
   }
 }
 

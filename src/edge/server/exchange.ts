@@ -1,3 +1,4 @@
+import type { Placed } from '#platform';
 import { ConnectRefusal } from '../dialing/target-stream.js';
 import type { EdgeCode } from '../http/error-pages.js';
 import { responseFields, trailerFields } from '../http/forwarded-fields.js';
@@ -38,7 +39,8 @@ const CODES: Partial<Record<ConnectRefusal['code'], EdgeCode>> = {
 };
 
 /** One request on a line and its answer to the visitor, with the pace of the slower side in both directions. */
-export class Exchange implements LineUser {
+export class Exchange implements LineUser, Placed {
+  place = -1;
   /** Of the answer; 0 until there is one. */
   status = 0;
   bodyBytesSent = 0;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { KeyRing } from '#platform';
+import { Bag, KeyRing } from '#platform';
 import { ConnectRefusal } from '../dialing/target-stream.js';
 import { cookiesNamed, hostCookieName, setCookie } from '../http/cookies.js';
 import type { EdgeCode } from '../http/error-pages.js';
@@ -55,7 +55,7 @@ interface Trip {
 @Injectable()
 export class Forwarder {
   private stickyMac: Buffer | undefined;
-  private readonly exchanges = new Set<Exchange>();
+  private readonly exchanges = new Bag<Exchange>();
   private readonly rules = new WeakMap<RouteSettings, { rules: HeaderRules | undefined }>();
 
   constructor(
@@ -103,7 +103,7 @@ export class Forwarder {
 
   /** Ends what has taken too long. */
   look(now = performance.now()): void {
-    for (const exchange of this.exchanges) exchange.look(now);
+    for (const exchange of this.exchanges.values()) exchange.look(now);
   }
 
   private attempt(trip: Trip): void {
