@@ -22,20 +22,24 @@ describe("the document of Traefik's HTTP provider", () => {
           'gatehouse-1': {
             rule: 'Host(`app.example.com`)',
             service: 'gatehouse',
+            middlewares: ['gatehouse'],
             tls: { certResolver: 'letsencrypt' },
           },
           'gatehouse-2': {
             rule: 'HostRegexp(`^[^.]+\\.apps\\.example\\.com$`)',
             service: 'gatehouse',
+            middlewares: ['gatehouse'],
             priority: 1,
             tls: { certResolver: 'letsencrypt' },
           },
           'gatehouse-2-plain': {
             rule: 'HostRegexp(`^[^.]+\\.apps\\.example\\.com$`)',
             service: 'gatehouse',
+            middlewares: ['gatehouse'],
             priority: 1,
           },
         },
+        middlewares: { gatehouse: { headers: { customRequestHeaders: { Forwarded: '', 'X-Request-Id': '' } } } },
         services: { gatehouse: { loadBalancer: { passHostHeader: true, servers: [{ url: 'http://edge:8080' }] } } },
       },
     });

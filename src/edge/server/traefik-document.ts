@@ -1,5 +1,8 @@
 import type { RouteSettings } from '../routing/route-table.js';
 
+const SHARED = { service: 'gatehouse', middlewares: ['gatehouse'] };
+/** What the edge believes of Traefik, and Traefik would pass on from visitors; an empty text takes a field away. */
+const UNHEARD = { headers: { customRequestHeaders: { Forwarded: '', 'X-Request-Id': '' } } };
 /** Routers of one part of the text. */
 const PART = 500;
 
@@ -18,7 +21,7 @@ export function* traefikDocument(
   let text = '';
   let routers = 0;
   for (const { resourceId, domain, ssl } of resources) {
-    const router = { rule: ruleOf(domain), service: 'gatehouse', ...(domain.startsWith('*.') ? { priority: 1 } : {}) };
+    const router = { rule: ruleOf(domain), ...SHARED, ...(domain.startsWith('*.') ? { priority: 1 } : {}) };
     text += `${routers > 0 ? ',' : '{"http":{"routers":{'}"gatehouse-${resourceId}":${JSON.stringify({ ...router, tls })}`;
     // Without TLS as well, where the resource does not ask for it.
     if (!ssl) text += `,"gatehouse-${resourceId}-plain":${JSON.stringify(router)}`;
@@ -29,7 +32,8 @@ export function* traefikDocument(
   // Traefik takes no empty list of routers.
   if (routers === 0) return yield '{}';
   const service = { loadBalancer: { passHostHeader: true, servers: [{ url: edge }] } };
-  yield `${text}},"services":${JSON.stringify({ gatehouse: service })}}}`;
+  const rest = JSON.stringify({ middlewares: { gatehouse: UNHEARD }, services: { gatehouse: service } });
+  yield `${text}},${rest.slice(1)}}`;
 }
 
 /** A name before what covers it: a wildcard has the lowest priority, a name that of its length. */
