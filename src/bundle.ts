@@ -23,7 +23,7 @@ export function loadBundle(file: string, filename = file): Bundle {
   const cacheFile = `${file}.${crc32(bytes).toString(16)}.cache`;
   // V8 takes only what was made with the same flags. This one of `npm start` has done its work when the process is up.
   setFlagsFromString('--max-semi-space-size=0');
-  // What outlives a rush of requests would be made in old space from then on, where it keeps alive all that a request has made.
+  // What outlives a rush of requests would be made in old space from then on, and keep alive all that belongs to it (docs/adr/0106).
   setFlagsFromString('--no-allocation-site-pretenuring');
   const script = new Script(Module.wrap(bytes.toString('latin1')), {
     filename,

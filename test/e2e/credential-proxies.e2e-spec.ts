@@ -34,7 +34,7 @@ afterAll(async () => {
 
 /** The lines of docs/credentials.md §5 for a proxy, for this server. */
 const lines = (after: string): string =>
-  configOf('credentials.md', after)
+  configOf('docs/credentials.md', after)
     .replaceAll('127.0.0.1:3000', `127.0.0.1:${server.port}`)
     .replaceAll('the secret', SECRET);
 

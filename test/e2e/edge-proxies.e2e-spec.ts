@@ -9,7 +9,7 @@ import { configOf, ForeignProxy } from '../support/foreign-proxy.js';
 import { hasProgram } from '../support/readme.js';
 import { freePort, until } from '../support/server.js';
 
-const PAGE = 'behind-a-proxy.md';
+const PAGE = 'docs/behind-a-proxy.md';
 /** What nobody outside may say. */
 const SPOOFED = {
   'x-forwarded-for': '203.0.113.7',

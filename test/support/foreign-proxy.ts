@@ -18,9 +18,9 @@ export function hasNewCaddy(): boolean {
 
 export const hasNginxScripts = (): boolean => hasProgram('nginx') && existsSync(NGINX_SCRIPTS);
 
-/** @returns the lines of a page of docs that stand in the first block after a line that begins so. */
+/** @returns the lines of a page that stand in the first block after a line that begins so. */
 export function configOf(page: string, after: string): string {
-  const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8');
+  const text = readFileSync(new URL(`../../${page}`, import.meta.url), 'utf8');
   const found = new RegExp(`\\n${after}[^\`]*(?:\`[^\`\n]+\`[^\`]*)*\`\`\`\\w*\\n([\\s\\S]*?)\`\`\``).exec(text);
   if (!found) throw new Error(`${page} has no lines after ${after}`);
   return found[1]!;

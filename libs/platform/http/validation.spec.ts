@@ -11,7 +11,7 @@ class Inner {
 }
 
 @OtherNames({ expiry: 'validUntil', group: 'groups are a field of its profile' })
-class Body {
+class Sample {
   @IsString() name: string;
   @IsOptional() @IsString() note?: string;
   @IsOptional() @IsString() validUntil?: string;
@@ -20,7 +20,7 @@ class Body {
 
 const many = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`k${i}`, 1]));
 const pass = (strict: boolean, value: unknown) =>
-  validationPipe(strict).transform(value, { type: 'body', metatype: Body });
+  validationPipe(strict).transform(value, { type: 'body', metatype: Sample });
 const problemsOf = (value: unknown) =>
   pass(true, value).then(
     () => [],

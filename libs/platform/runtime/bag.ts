@@ -7,7 +7,7 @@ export interface Placed {
 /**
  * A collection without an order, for what comes and goes all the time. A `Set` that is always filled and emptied leaves its former tables behind, each of
  * which leads to the next one: from when V8 has moved one of them to its old space, the collector of young objects takes everything that was in the later
- * ones for alive, and moves it, too (a tenth of the processor time of the edge).
+ * ones for alive, and moves it, too (docs/adr/0106).
  */
 export class Bag<T extends Placed> {
   private readonly items: T[] = [];
