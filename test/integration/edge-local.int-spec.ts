@@ -93,6 +93,7 @@ describe('what a proxy asks', () => {
     expect(http.routers[`gatehouse-${resourceId}`]).toEqual({
       rule: `Host(\`${host}\`)`,
       service: 'gatehouse',
+      middlewares: ['gatehouse'],
       tls: { certResolver: 'le' },
     });
     expect(http.services).toEqual({

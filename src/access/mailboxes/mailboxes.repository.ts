@@ -37,14 +37,17 @@ export class MailboxesRepository {
     return rows[0] ?? null;
   }
 
-  /** @returns false when the address has a user; of two at once the second waits for the first. */
+  /**
+   * @returns false when the address has a user; of two at once the second waits for the first. It may meet it at the unique index of user names, which
+   * are addresses, before that of addresses.
+   */
   async insert(
     tx: EntityManager,
     user: { userId: string; email: string; passwordHash: string; emailVerified: boolean },
   ): Promise<boolean> {
     const made = await execute(
       tx,
-      `INSERT INTO "user" (user_id, email, username, password_hash, email_verified) VALUES ($1, $2, $2, $3, $4) ON CONFLICT (email) DO NOTHING`,
+      `INSERT INTO "user" (user_id, email, username, password_hash, email_verified) VALUES ($1, $2, $2, $3, $4) ON CONFLICT DO NOTHING`,
       [user.userId, user.email, user.passwordHash, user.emailVerified],
     );
     return made === 1;
