@@ -21,6 +21,7 @@ export const Route = createFileRoute('/_frame/org/$org/configuration/secrets/$na
 });
 
 const texts = t.secrets;
+const ROLLOUT_MS = 3_000;
 const sites = (count: number): string => texts.sites(count, formatNumber(count));
 
 function sentenceOf({ version, usedBySites, outstanding }: SecretDetails): string {
@@ -33,7 +34,11 @@ function SecretPage() {
   const { org, name } = Route.useParams();
   const navigate = Route.useNavigate();
   const may = useMay(org);
-  const { data, error, refetch } = useQuery(secretQuery(org, name));
+  const { data, error, refetch } = useQuery({
+    ...secretQuery(org, name),
+    // Until its rollout has ended: nothing else tells.
+    refetchInterval: ({ state: { data: now } }) => (now && now.settledVersion < now.version ? ROLLOUT_MS : false),
+  });
   if (error && !data) return <Failure error={error} retry={refetch} />;
   const mayRotate = may('updateSecret');
   return (
@@ -152,9 +157,11 @@ function Versions({ secret }: { secret: SecretDetails }) {
             ? [
                 {
                   title: ' ',
-                  render: ({ version, current, destroyedAt }: SecretDetails['versions'][number]) =>
+                  render: ({ version, current, destroyedAt, usedBySites }: SecretDetails['versions'][number]) =>
                     !current &&
-                    !destroyedAt && (
+                    !destroyedAt &&
+                    // Unused by now, and what new sites get until the rollout has ended.
+                    (usedBySites > 0 || version !== secret.settledVersion) && (
                       <Group justify="flex-end">
                         <Button
                           size="compact-sm"
