@@ -4,6 +4,7 @@ import { Dashboard, expectAccessible, takePicture } from '../support/browser/das
 import { FixtureOrg } from '../support/fixture-org.js';
 import { secretValue } from '../support/secret-values.js';
 import { holds, nameIn, versionId } from '../support/secrets.js';
+import { until } from '../support/server.js';
 
 let dashboard: Dashboard;
 let fixture: FixtureOrg;
@@ -131,10 +132,17 @@ describe('a start-up document', () => {
     visitor.expectComplaint(/404/);
     const page = await visitor.goTo(at(`start-up/${profileId}`));
     await page.getByText('This profile has no start-up document').waitFor();
-    await write(page, 'Start-up document', document('soon'));
-    await page.locator('.cm-lint-marker-error').waitFor();
+    // What is typed in the moment in which the editor appears may go unlooked at, until something else is typed.
+    const marker = page.locator('.cm-lint-marker-error');
+    await until(async () => {
+      await write(page, 'Start-up document', document('soon'));
+      return marker.waitFor({ timeout: 5_000 }).then(
+        () => true,
+        () => false,
+      );
+    });
     await write(page, 'Start-up document', document(5));
-    await page.locator('.cm-lint-marker-error').waitFor({ state: 'detached' });
+    await marker.waitFor({ state: 'detached' });
     await page.getByRole('button', { name: 'Dry run' }).click();
     await page.getByText('It reaches 0 sites.').waitFor();
     await page.getByRole('button', { name: 'Save and roll out' }).click();
