@@ -82,7 +82,8 @@ export class AccessCookies {
     const [sessionId, letter, loginSessionId, time, mac] = parts as [string, string, string, string, string];
     const method = METHODS[letter];
     const issuedAt = Number.parseInt(time, 36);
-    if (!UUID.test(sessionId) || !method) return undefined;
+    // One spelling of the MAC: what is remembered under its text has to be short, and one for a ticket.
+    if (!UUID.test(sessionId) || !method || !RANDOM.test(mac)) return undefined;
     const text = value.slice(0, -mac.length - 1);
     if (!this.keys.isMac('resource-session', about(asked, text), Buffer.from(mac, 'base64url'))) return undefined;
     return { sessionId, method, loginSessionId, issuedAt };
